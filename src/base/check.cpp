@@ -1,7 +1,7 @@
-#include <sherd/base/check.hpp>
-
 #include <cstdio>
 #include <cstdlib>
+
+#include <sherd/base/check.hpp>
 
 namespace sherd {
 

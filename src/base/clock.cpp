@@ -1,16 +1,15 @@
-#include <sherd/base/clock.hpp>
-
 #include <cstdlib>
+
 #include <sys/random.h>
+
+#include <sherd/base/clock.hpp>
 
 namespace sherd {
 namespace {
 
 class SystemClock final : public Clock {
  public:
-  [[nodiscard]] TimePoint now() const noexcept override {
-    return std::chrono::steady_clock::now();
-  }
+  [[nodiscard]] TimePoint now() const noexcept override { return std::chrono::steady_clock::now(); }
   [[nodiscard]] std::chrono::system_clock::time_point wall() const noexcept override {
     return std::chrono::system_clock::now();
   }

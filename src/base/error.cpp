@@ -1,7 +1,7 @@
-#include <sherd/base/error.hpp>
-
 #include <array>
 #include <cstddef>
+
+#include <sherd/base/error.hpp>
 
 namespace sherd {
 namespace {

@@ -1,6 +1,6 @@
-#include <sherd/base/error.hpp>
-
 #include <gtest/gtest.h>
+
+#include <sherd/base/error.hpp>
 
 namespace sherd {
 namespace {

@@ -1,10 +1,11 @@
-#include <sherd/base/fault.hpp>
-
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <mutex>
+
 #include <unistd.h>
+
+#include <sherd/base/fault.hpp>
 
 namespace sherd::fault {
 namespace {
@@ -15,7 +16,7 @@ struct Armed {
   unsigned remaining;
 };
 
-std::mutex mutex;             // guards both below; never taken while nothing is armed
+std::mutex mutex;  // guards both below; never taken while nothing is armed
 std::vector<Armed> armed;
 std::vector<std::string> names_reached;
 

@@ -1,6 +1,6 @@
-#include <sherd/base/fault.hpp>
-
 #include <gtest/gtest.h>
+
+#include <sherd/base/fault.hpp>
 
 namespace sherd {
 namespace {

@@ -1,13 +1,15 @@
-#include <sherd/base/text.hpp>
-
 #include <algorithm>
 #include <numeric>
 #include <vector>
 
+#include <sherd/base/text.hpp>
+
 namespace sherd {
 namespace {
 
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+char lower(char c) noexcept {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 // Levenshtein distance by rows; the words are option and column names, so short.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -61,9 +63,7 @@ std::string quote_literal(std::string_view text) {
   return quoted + '\'';
 }
 
-std::optional<std::string> nearest(
-    std::string_view word, std::span<const std::string> candidates
-) {
+std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates) {
   std::optional<std::string> best;
   std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
   for (const std::string& candidate : candidates) {

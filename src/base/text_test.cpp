@@ -1,12 +1,15 @@
-#include <sherd/base/text.hpp>
-
 #include <array>
+
 #include <gtest/gtest.h>
+
+#include <sherd/base/text.hpp>
 
 namespace sherd {
 namespace {
 
-TEST(QuoteIdentifier, DoublesQuotes) { EXPECT_EQ(quote_identifier("a\"b"), "\"a\"\"b\""); }
+TEST(QuoteIdentifier, DoublesQuotes) {
+  EXPECT_EQ(quote_identifier("a\"b"), "\"a\"\"b\"");
+}
 
 TEST(QuoteLiteral, EscapesBackslashesUnderEitherSetting) {
   EXPECT_EQ(quote_literal("it's"), "'it''s'");

@@ -32,8 +32,8 @@ template <std::integral T>
 }
 static_assert(std::endian::native == std::endian::little);
 
-/// Reads network-order values from borrowed bytes. After a short read every further read fails, so a
-/// caller may read everything and ask ok() once.
+/// Reads network-order values from borrowed bytes. After a short read every further read fails, so
+/// a caller may read everything and ask ok() once.
 class ByteReader {
  public:
   explicit ByteReader(Bytes bytes) noexcept : rest_(bytes) {}

@@ -11,60 +11,65 @@ namespace sherd {
 /// What can go wrong, named by what the caller should do about it. Each has one row in the error
 /// table (error.cpp): its SQLSTATE and the advice. Add a row there when you add a code here.
 enum class ErrorCode : std::uint8_t {
-  kInternal,              // XX000: a defect of ours
-  kUnsupported,           // 0A000: cannot be proved right; the message says what to change
-  kSyntax,                // 42601
-  kUndefinedTable,        // 42P01
-  kUndefinedColumn,       // 42703
-  kUndefinedObject,       // 42704
-  kUndefinedFunction,     // 42883
-  kUndefinedPrepared,     // 26000
-  kUndefinedCursor,       // 34000: portal does not exist
-  kDuplicatePrepared,     // 42P05
-  kDuplicateObject,       // 42710
-  kDuplicateCursor,       // 42P03
-  kInvalidTableDefinition,  // 42P16
-  kInvalidParameterValue,   // 22023
-  kInvalidText,             // 22P02: text that is no value of its type
-  kInvalidBinary,           // 22P03
-  kOutOfRange,              // 22003
-  kBadCopyFormat,           // 22P04
-  kNullKey,                 // 23502
-  kNoShardForKey,           // 22023: a key outside every range, an unknown region
-  kKeyTooLong,              // 54000
-  kStatementTooComplex,     // 54001
-  kProgramLimit,            // 54000
-  kTooManyConnections,      // 53300
-  kOutOfMemory,             // 53200
-  kConfigLimit,             // 53400
-  kProtocolViolation,       // 08P01
-  kConnectionFailed,        // 08006: gone while a statement ran; its outcome may be unknown
-  kCannotConnect,           // 08001
-  kOutcomeUnknown,          // 08007
-  kInvalidPassword,         // 28P01
-  kInvalidAuthorization,    // 28000
-  kInvalidCatalog,          // 3D000: no such database
-  kInFailedTransaction,     // 25P02
-  kActiveTransaction,       // 25001
-  kNoActiveTransaction,     // 25P01
-  kReadOnly,                // 25006
-  kInvalidSavepoint,        // 3B001
-  kInvalidTransactionState, // 25000
-  kInsufficientPrivilege,   // 42501
-  kQueryCanceled,           // 57014
-  kTimeout,                 // 57014: a deadline of ours passed
-  kAdminShutdown,           // 57P01
-  kCannotConnectNow,        // 57P03
-  kStaleTopology,           // 40001: the epoch grew meanwhile
-  kObjectInUse,             // 55006
-  kNotInPrerequisiteState,  // 55000
-  kInvalidConfig,           // F0000
-  kIo,                      // 58030
-  kShardError,              // the shard's own SQLSTATE, in Error::sqlstate
+  kInternal,                 // XX000: a defect of ours
+  kUnsupported,              // 0A000: cannot be proved right; the message says what to change
+  kSyntax,                   // 42601
+  kUndefinedTable,           // 42P01
+  kUndefinedColumn,          // 42703
+  kUndefinedObject,          // 42704
+  kUndefinedFunction,        // 42883
+  kUndefinedPrepared,        // 26000
+  kUndefinedCursor,          // 34000: portal does not exist
+  kDuplicatePrepared,        // 42P05
+  kDuplicateObject,          // 42710
+  kDuplicateCursor,          // 42P03
+  kInvalidTableDefinition,   // 42P16
+  kInvalidParameterValue,    // 22023
+  kInvalidText,              // 22P02: text that is no value of its type
+  kInvalidBinary,            // 22P03
+  kOutOfRange,               // 22003
+  kBadCopyFormat,            // 22P04
+  kNullKey,                  // 23502
+  kNoShardForKey,            // 22023: a key outside every range, an unknown region
+  kKeyTooLong,               // 54000
+  kStatementTooComplex,      // 54001
+  kProgramLimit,             // 54000
+  kTooManyConnections,       // 53300
+  kOutOfMemory,              // 53200
+  kConfigLimit,              // 53400
+  kProtocolViolation,        // 08P01
+  kConnectionFailed,         // 08006: gone while a statement ran; its outcome may be unknown
+  kCannotConnect,            // 08001
+  kOutcomeUnknown,           // 08007
+  kInvalidPassword,          // 28P01
+  kInvalidAuthorization,     // 28000
+  kInvalidCatalog,           // 3D000: no such database
+  kInFailedTransaction,      // 25P02
+  kActiveTransaction,        // 25001
+  kNoActiveTransaction,      // 25P01
+  kReadOnly,                 // 25006
+  kInvalidSavepoint,         // 3B001
+  kInvalidTransactionState,  // 25000
+  kInsufficientPrivilege,    // 42501
+  kQueryCanceled,            // 57014
+  kTimeout,                  // 57014: a deadline of ours passed
+  kAdminShutdown,            // 57P01
+  kCannotConnectNow,         // 57P03
+  kStaleTopology,            // 40001: the epoch grew meanwhile
+  kObjectInUse,              // 55006
+  kNotInPrerequisiteState,   // 55000
+  kInvalidConfig,            // F0000
+  kIo,                       // 58030
+  kShardError,               // the shard's own SQLSTATE, in Error::sqlstate
 };
 
 /// What the caller may do after an error.
-enum class Advice : std::uint8_t { kNeverRetry, kRetryStatement, kRetryTransaction, kRefreshTopology };
+enum class Advice : std::uint8_t {
+  kNeverRetry,
+  kRetryStatement,
+  kRetryTransaction,
+  kRefreshTopology
+};
 
 struct ErrorRow {
   ErrorCode code;
@@ -80,8 +85,8 @@ struct Error {
   ErrorCode code = ErrorCode::kInternal;
   std::string message;
   std::string detail{};
-  std::string hint{};      // what to change
-  std::string shard{};     // name of the shard that failed, if one did
+  std::string hint{};               // what to change
+  std::string shard{};              // name of the shard that failed, if one did
   std::string sqlstate_of_shard{};  // set with kShardError only
   std::uint32_t position = 0;       // 1-based character in the statement, 0 if none
 
@@ -136,9 +141,9 @@ using Result = std::expected<T, Error>;
 #define SHERD_CO_TRY(declaration, ...) \
   SHERD_TRY_(SHERD_CONCAT(sherd_try_, __LINE__), declaration, (__VA_ARGS__), co_return)
 
-#define SHERD_CHECK_OK_(tmp, expression, return_keyword)        \
-  if (auto tmp = (expression); !tmp) [[unlikely]] {             \
-    return_keyword std::unexpected(std::move(tmp).error());     \
+#define SHERD_CHECK_OK_(tmp, expression, return_keyword)    \
+  if (auto tmp = (expression); !tmp) [[unlikely]] {         \
+    return_keyword std::unexpected(std::move(tmp).error()); \
   }
 /// `SHERD_TRY_VOID(f());` goes on if a Result<void> is good, or returns its error.
 #define SHERD_TRY_VOID(...) \

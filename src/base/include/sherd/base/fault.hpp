@@ -8,9 +8,9 @@
 
 namespace sherd {
 
-/// A named place in a protocol at which a test can make something happen: kill the process, fail the
-/// step, wait. Compiled away without SHERD_FAULT_POINTS; costs one relaxed load where nothing is
-/// armed. Names are dotted: "txn.prepared", "txn.decided".
+/// A named place in a protocol at which a test can make something happen: kill the process, fail
+/// the step, wait. Compiled away without SHERD_FAULT_POINTS; costs one relaxed load where nothing
+/// is armed. Names are dotted: "txn.prepared", "txn.decided".
 enum class FaultAction : unsigned char { kNone, kFail, kCrash };
 
 namespace fault {
