@@ -51,6 +51,9 @@ struct Recipe {
   std::vector<SortKey> order{};      // shards' streams are sorted by it already unless `combine` or `distinct`
   std::optional<std::uint64_t> limit{};
   std::uint64_t offset = 0;
+  /// Collation of each shard column by name, for kMin and kMax of text, for sorting by a column's own collation, and to
+  /// know that grouping by bytes is right. Missing or "" means the database's default.
+  std::vector<std::string> collations{};
   [[nodiscard]] bool groups() const noexcept { return !combine.empty(); }
 };
 
