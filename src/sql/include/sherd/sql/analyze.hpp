@@ -15,11 +15,13 @@ struct Analysis {
 };
 
 /// Parses `text` with PostgreSQL's grammar and states the facts of each statement in it.
-/// @param literals  what `lift` found in the same text: operands refer to them by index. Empty: literals are kOpaque.
-/// @return kSyntax with PostgreSQL's own message and position; kStatementTooComplex when nested too deep.
-/// Cost: one parse and one walk, no protobuf. Thread-safe.
+/// @param literals  what `lift` found in the same text: operands refer to them by index. Empty:
+/// literals are kOpaque.
+/// @return kSyntax with PostgreSQL's own message and position; kStatementTooComplex when nested too
+/// deep. Cost: one parse and one walk, no protobuf. Thread-safe.
 [[nodiscard]] Result<Analysis> analyze(
-    std::string_view text, const std::vector<Literal>& literals, bool standard_conforming_strings = true
+    std::string_view text, const std::vector<Literal>& literals,
+    bool standard_conforming_strings = true
 );
 
 }  // namespace sherd::sql

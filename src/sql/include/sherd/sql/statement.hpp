@@ -7,9 +7,13 @@
 #include <variant>
 #include <vector>
 
-// Facts about one statement: what it says, by syntax alone. Names are not resolved here (that takes the
-// schema, which `plan` has), and no parse-tree node leaves this room. Names are folded as PostgreSQL
-// folds them (unquoted: lower case).
+// Facts about one statement: what it says, by syntax alone. Names are not resolved here (that takes
+// the schema, which `plan` has), and no parse-tree node leaves this room. Names are folded as
+// PostgreSQL folds them (unquoted: lower case).
+//
+// Every Span is in bytes of Statement::text, the text that was analysed. Facts that are reused for
+// another text with the same key keep their meaning, but their spans must go through `span_in`
+// (transfer.hpp).
 
 namespace sherd::sql {
 
@@ -42,34 +46,37 @@ struct TypeName {
 /// One side of a comparison, as far as it is understood.
 struct Operand {
   enum class Kind : std::uint8_t {
-    kOpaque,     // anything else: a function, arithmetic, a subquery
+    kOpaque,  // anything else: a function, arithmetic, a subquery
     kColumn,
     kParameter,  // $n
     kLiteral,    // literals[number] of the lifted text
     kNull,
     kTrue,
     kFalse,
-    kDefault,    // DEFAULT in VALUES or SET
+    kDefault,  // DEFAULT in VALUES or SET
   };
   Kind kind = Kind::kOpaque;
   std::uint32_t number = 0;  // parameter: 1-based; literal: 0-based index into Lifted::literals
   bool negated = false;      // literal with a minus sign before it (the sign is not in the literal)
   ColumnRef column{};
-  TypeName cast{};           // outermost explicit cast of a literal, parameter or NULL (kOpaque if a column is cast)
-  Span span{};               // the whole expression
+  TypeName cast{
+  };  // outermost explicit cast of a literal, parameter or NULL (kOpaque if a column is cast)
+  Span span{
+  };  // the whole expression; length 0 where its end is not certain (x::type outside a list)
 };
 
 enum class CompareOp : std::uint8_t { kEqual, kLess, kLessEqual, kGreater, kGreaterEqual };
 
-/// A condition. What is not exactly understood is kOpaque: nothing may be concluded from it, nor from
-/// its negation. Strict kinds (all but kAnd, kOr, kNotDistinct, kIsNull, kOpaque, kConstant) are
-/// never true when a column in them is NULL.
+/// A condition. What is not exactly understood is kOpaque: nothing may be concluded from it, nor
+/// from its negation. Strict kinds (all but kAnd, kOr, kNotDistinct, kIsNull, kOpaque, kConstant)
+/// are never true when a column in them is NULL.
 struct Predicate {
   enum class Kind : std::uint8_t {
     kOpaque,
     kAnd,          // children; none: true
     kOr,           // children; none: false
-    kCompare,      // left op right (only with pg's own operators: unqualified or OPERATOR(pg_catalog.=))
+    kCompare,      // left op right (only with pg's own operators: unqualified or
+                   // OPERATOR(pg_catalog.=))
     kNotDistinct,  // left IS NOT DISTINCT FROM right
     kIn,           // left IN (list), also = ANY (ARRAY[...])
     kAnyArray,     // left = ANY (right), right a parameter or an array literal '{...}'
@@ -94,21 +101,22 @@ struct FunctionCall {
   bool is_star = false;    // count(*)
   bool distinct = false;
   bool has_filter = false;
-  bool has_order = false;     // ORDER BY inside, or WITHIN GROUP
+  bool has_order = false;  // ORDER BY inside, or WITHIN GROUP
   bool within_group = false;
   bool variadic = false;
-  bool nested_in_function = false;   // stands inside another call's arguments
+  bool nested_in_function = false;  // stands inside another call's arguments
   std::uint32_t argument_count = 0;
-  Operand argument{};         // the first argument
-  Span arguments{};           // text between the parentheses
-  Span filter{};              // text of the condition inside FILTER (WHERE ...)
-  Span span{};                // the whole call, with FILTER and OVER
+  Operand argument{};  // the first argument
+  Span arguments{};    // text between the parentheses
+  Span filter{};       // text of the condition inside FILTER (WHERE ...)
+  Span span{};         // the whole call, with FILTER and OVER
 };
 
 /// What an expression mentions anywhere inside, not counting subqueries (they are blocks).
 struct ExpressionFacts {
   std::vector<ColumnRef> columns{};
-  std::vector<FunctionCall> functions{};  // outermost first
+  std::vector<FunctionCall> functions{
+  };  // outermost first; CURRENT_DATE and kin as pg_catalog.current_date
   std::vector<std::uint32_t> subqueries{};  // blocks
   bool has_parameter = false;
   bool has_operator_qualified = false;  // OPERATOR(schema.op)
@@ -123,10 +131,11 @@ struct Target {
   };
   Form form = Form::kExpression;
   ColumnRef column{};
-  std::string name{};  // output name: the alias, or what PostgreSQL derives ("count", "?column?")
+  std::string name{};  // output name: the alias, or what PostgreSQL derives ("count", "?column?");
+                       // "" if only the schema tells it (a star, a scalar subquery over a star)
   bool has_alias = false;
-  Span expression{};   // without the alias
-  Operand operand{};   // the expression as an operand (literal, parameter, column), else kOpaque
+  Span expression{};  // without the alias
+  Operand operand{};  // the expression as an operand (literal, parameter, column), else kOpaque
   ExpressionFacts facts{};
 };
 
@@ -147,9 +156,9 @@ struct SortItem {
   bool descending = false;
   std::optional<bool> nulls_first{};  // as written; default is descending
   bool using_operator = false;
-  std::string collation{};    // COLLATE of the item itself: name, "" if none
+  std::string collation{};  // COLLATE of the item itself: name, "" if none
   bool has_collation = false;
-  Span expression{};          // without ASC/DESC/NULLS
+  Span expression{};  // without ASC/DESC/NULLS
   ExpressionFacts facts{};
 };
 
@@ -161,14 +170,14 @@ struct Relation {
   Kind kind = Kind::kTable;
   std::string schema{};
   std::string name{};
-  std::string alias{};                        // "" if none
+  std::string alias{};  // "" if none
   std::vector<std::string> column_aliases{};
-  bool only = false;                          // ONLY t
+  bool only = false;  // ONLY t
   bool lateral = false;
   bool tablesample = false;
-  std::uint32_t block = 0;                    // kSubquery, kCte
-  Span name_span{};                           // schema.name in the text, for rewriting
-  ExpressionFacts facts{};                    // kFunction
+  std::uint32_t block = 0;  // kSubquery, kCte
+  Span name_span{};         // schema.name in the text, for rewriting
+  ExpressionFacts facts{};  // kFunction
   [[nodiscard]] const std::string& visible_name() const noexcept {
     return alias.empty() ? name : alias;
   }
@@ -179,11 +188,14 @@ struct JoinNode {
   bool is_leaf = true;
   std::uint32_t relation = 0;  // leaf: index into Block::relations
   JoinKind kind = JoinKind::kInner;
-  std::uint32_t left = 0;      // indices into Block::join_nodes
+  std::uint32_t left = 0;  // indices into Block::join_nodes
   std::uint32_t right = 0;
   bool natural = false;
   std::vector<std::string> using_columns{};
-  Predicate on{};              // kOpaque when absent or not understood; kAnd without children for none
+  std::string using_alias{};                  // USING (…) AS x
+  std::string alias{};                        // (a JOIN b …) AS x: hides the names of a and b
+  std::vector<std::string> column_aliases{};  // of `alias`
+  Predicate on{};  // kOpaque where USING or NATURAL says it; kAnd without children for CROSS
   ExpressionFacts on_facts{};
 };
 
@@ -191,7 +203,9 @@ enum class SetOperation : std::uint8_t { kNone, kUnion, kUnionAll, kIntersect, k
 enum class DistinctKind : std::uint8_t { kNone, kAll, kOn };
 
 /// Clauses of a SELECT in the text, each with its keywords ("FROM a, b", "GROUP BY x"); empty if
-/// absent. `targets` is the text between SELECT [DISTINCT …] and FROM.
+/// absent. `targets` is the text between SELECT [DISTINCT …] and FROM. A set operation has `order`,
+/// `limit` and `locking` only (those of the whole). UPDATE and DELETE: `from` (FROM, USING) and
+/// `where`.
 struct SelectSpans {
   Span select;  // "SELECT" with DISTINCT or ALL
   Span targets;
@@ -201,39 +215,44 @@ struct SelectSpans {
   Span having;
   Span window;
   Span order;
-  Span limit;   // LIMIT/OFFSET/FETCH, all of them, in whatever order they stand
+  Span limit;  // LIMIT/OFFSET/FETCH, all of them, in whatever order they stand
   Span locking;
   bool known = false;  // false: the text could not be cut with certainty; do not rewrite
 };
 
-/// One query level: a SELECT, or the body of UPDATE/DELETE.
+/// One query level: a SELECT, or the body of UPDATE/DELETE/MERGE (relations[0] is the target,
+/// `targets` is RETURNING). A modifying CTE is a block too: relations[0] is its target.
 struct Block {
   std::optional<std::uint32_t> parent{};  // enclosing block
   bool is_cte = false;
-  bool is_modifying_cte = false;          // WITH x AS (INSERT …)
-  std::vector<Relation> relations{};      // all leaves of FROM, left to right
+  bool is_modifying_cte = false;      // WITH x AS (INSERT …)
+  std::vector<Relation> relations{};  // all leaves of FROM, left to right
   std::vector<JoinNode> join_nodes{};
   std::vector<std::uint32_t> root_joins{};
-  Predicate where{};                      // kAnd without children if there is no WHERE
+  Predicate where{};  // kAnd without children if there is no WHERE
   ExpressionFacts where_facts{};
   std::vector<Target> targets{};
   std::vector<GroupItem> group_by{};
   bool group_distinct = false;
   bool has_having = false;
-  Span having{};                          // condition only
+  Span having{};  // condition only
   ExpressionFacts having_facts{};
   bool has_window_clause = false;
+  ExpressionFacts window_facts{};  // of the WINDOW clause
   DistinctKind distinct = DistinctKind::kNone;
+  std::vector<GroupItem> distinct_on{};  // DISTINCT ON (…)
   std::vector<SortItem> order_by{};
-  Operand limit{};                        // kNull if none or LIMIT ALL
-  Operand offset{};                       // kNull if none
+  Operand limit{};                // kNull if none or LIMIT ALL
+  Operand offset{};               // kNull if none
+  ExpressionFacts limit_facts{};  // of LIMIT and OFFSET
   bool with_ties = false;
-  bool has_locking = false;               // FOR UPDATE and friends
-  bool has_into = false;                  // SELECT INTO
+  bool has_locking = false;  // FOR UPDATE and friends
+  bool has_into = false;     // SELECT INTO
   SetOperation set_operation = SetOperation::kNone;
-  std::uint32_t set_left = 0;             // blocks
+  std::uint32_t set_left = 0;  // blocks
   std::uint32_t set_right = 0;
   std::vector<std::vector<Operand>> values{};  // VALUES lists
+  ExpressionFacts values_facts{};              // of all of them
   SelectSpans spans{};
   Span span{};
 };
@@ -257,21 +276,24 @@ struct Insert {
   std::vector<std::string> columns{};  // empty: all, in order
   bool has_column_list = false;
   enum class Source : std::uint8_t { kValues, kSelect, kDefaultValues } source = Source::kValues;
-  std::vector<InsertRow> rows{};  // kValues
-  Span rows_span{};               // from the first "(" to the last ")" of VALUES
+  std::vector<InsertRow> rows{};             // kValues
+  Span rows_span{};                          // from the first "(" to the last ")" of VALUES
   std::vector<ExpressionFacts> row_facts{};  // one a row, for functions in values
   std::uint32_t select_block = 0;            // kSelect
   bool has_on_conflict = false;
-  bool conflict_updates = false;             // DO UPDATE
+  bool conflict_updates = false;  // DO UPDATE
   std::vector<std::string> conflict_set_columns{};
+  ExpressionFacts conflict_facts{};  // of the whole ON CONFLICT clause
   bool has_returning = false;
+  std::vector<Target> returning{};
+  bool has_overriding = false;  // OVERRIDING … VALUE
   bool has_with = false;
 };
 
 struct Update {
-  Relation target{};                      // also blocks[0].relations[0]
+  Relation target{};  // also blocks[0].relations[0]
   std::vector<std::string> set_columns{};
-  std::vector<Operand> set_values{};      // one a column; kOpaque where a multi-assignment
+  std::vector<Operand> set_values{};  // one a column; kOpaque where a multi-assignment
   std::vector<ExpressionFacts> set_facts{};
   bool has_from = false;
   bool has_returning = false;
@@ -297,9 +319,9 @@ struct CopyOption {
 };
 
 struct Copy {
-  bool from = false;     // FROM (in) or TO (out)
-  bool is_query = false; // COPY (query) TO: blocks[0]
-  bool stdio = true;     // STDIN/STDOUT; false: a file or program of the server
+  bool from = false;      // FROM (in) or TO (out)
+  bool is_query = false;  // COPY (query) TO: blocks[0]
+  bool stdio = true;      // STDIN/STDOUT; false: a file or program of the server
   Relation target{};
   std::vector<std::string> columns{};
   std::vector<CopyOption> options{};
@@ -308,21 +330,36 @@ struct Copy {
 
 struct Transaction {
   enum class Verb : std::uint8_t {
-    kBegin, kCommit, kRollback, kSavepoint, kRelease, kRollbackTo, kPrepare, kCommitPrepared, kRollbackPrepared,
+    kBegin,
+    kCommit,
+    kRollback,
+    kSavepoint,
+    kRelease,
+    kRollbackTo,
+    kPrepare,
+    kCommitPrepared,
+    kRollbackPrepared,
   };
   Verb verb = Verb::kBegin;
-  bool chain = false;                // AND CHAIN
-  std::string name{};                // savepoint or global id
-  std::string isolation{};           // "", "read committed", "repeatable read", "serializable", …
+  bool chain = false;       // AND CHAIN
+  std::string name{};       // savepoint or global id
+  std::string isolation{};  // "", "read committed", "repeatable read", "serializable", …
   std::optional<bool> read_only{};
   std::optional<bool> deferrable{};
 };
 
 struct SetVariable {
-  enum class Verb : std::uint8_t { kSet, kSetDefault, kReset, kResetAll, kSetTransaction, kSetCharacteristics };
+  enum class Verb : std::uint8_t {
+    kSet,
+    kSetDefault,
+    kReset,
+    kResetAll,
+    kSetTransaction,
+    kSetCharacteristics
+  };
   Verb verb = Verb::kSet;
   bool local = false;
-  std::string name{};                 // lower case; "search_path", "timezone", "role", "session_authorization"
+  std::string name{};  // lower case; "search_path", "timezone", "role", "session_authorization"
   std::vector<std::string> values{};  // as texts
   std::string isolation{};            // kSetTransaction / kSetCharacteristics
   std::optional<bool> read_only{};
@@ -362,7 +399,7 @@ struct Notify {
 };
 
 struct Explain {
-  Span query{};   // the explained statement
+  Span query{};  // the explained statement
   bool analyze = false;
   std::string format{};  // lower case, "" = text
 };
@@ -380,13 +417,31 @@ struct Lock {
 struct Maintenance {  // VACUUM, ANALYZE, REINDEX, CLUSTER, CHECKPOINT
   std::string verb;   // lower case
   std::vector<Relation> targets{};
+  bool outside_transaction =
+      false;  // VACUUM, CLUSTER and REINDEX of more than a table, … CONCURRENTLY
 };
 
 /// Anything that changes the schema.
 struct Ddl {
   enum class Object : std::uint8_t {
-    kTable, kIndex, kView, kMaterializedView, kSequence, kType, kDomain, kFunction, kSchema, kExtension,
-    kRole, kGrant, kTrigger, kPolicy, kDatabase, kTablespace, kComment, kOther,
+    kTable,
+    kIndex,
+    kView,
+    kMaterializedView,
+    kSequence,
+    kType,
+    kDomain,
+    kFunction,
+    kSchema,
+    kExtension,
+    kRole,
+    kGrant,
+    kTrigger,
+    kPolicy,
+    kDatabase,
+    kTablespace,
+    kComment,
+    kOther,
   };
   enum class Verb : std::uint8_t { kCreate, kAlter, kDrop, kOther };
   Object object = Object::kOther;
@@ -397,17 +452,18 @@ struct Ddl {
   bool concurrently = false;          // CREATE INDEX CONCURRENTLY and kin: not in a transaction
   bool if_exists = false;
   bool if_not_exists = false;
-  bool is_ctas = false;               // CREATE TABLE AS / SELECT INTO: blocks[0]
-  bool creates_unique = false;        // PRIMARY KEY, UNIQUE, EXCLUDE, CREATE UNIQUE INDEX
-  std::vector<std::vector<std::string>> unique_columns{};  // one list per such constraint; expression: ""
+  bool is_ctas = false;         // CREATE TABLE AS / SELECT INTO: blocks[0]
+  bool creates_unique = false;  // PRIMARY KEY, UNIQUE, EXCLUDE, CREATE UNIQUE INDEX
+  std::vector<std::vector<std::string>> unique_columns{
+  };  // one list per such constraint; expression: ""
   bool creates_foreign_key = false;
   std::vector<Relation> foreign_targets{};
   std::vector<std::string> dropped_columns{};
-  std::vector<std::string> altered_columns{};   // ALTER COLUMN … TYPE
-  std::string renamed_column{};                 // old name
-  std::string renamed_to{};                     // new name of a column or a table
+  std::vector<std::string> altered_columns{};  // ALTER COLUMN … TYPE
+  std::string renamed_column{};                // old name
+  std::string renamed_to{};                    // new name of a column or a table
   bool renames_table = false;
-  std::string new_schema{};                     // SET SCHEMA
+  std::string new_schema{};  // SET SCHEMA
 };
 
 struct Discard {
@@ -420,19 +476,27 @@ struct Other {
 };
 
 using Body = std::variant<
-    Select, Insert, Update, Delete, Merge, Copy, Transaction, SetVariable, Show, Prepare, Execute, Deallocate,
-    DeclareCursor, CursorUse, Notify, Explain, Truncate, Lock, Maintenance, Ddl, Discard, Other>;
+    Select, Insert, Update, Delete, Merge, Copy, Transaction, SetVariable, Show, Prepare, Execute,
+    Deallocate, DeclareCursor, CursorUse, Notify, Explain, Truncate, Lock, Maintenance, Ddl,
+    Discard, Other>;
 
-/// Facts about one statement. Owns everything in it. Immutable after analysis; shared between threads.
+/// Facts about one statement. Owns everything in it. Immutable after analysis; shared between
+/// threads.
 struct Statement {
   Body body{};
-  std::vector<Block> blocks{};     // [0] is the root of a SELECT, UPDATE, DELETE, INSERT … SELECT
+  std::vector<Block> blocks{};  // [0] is the root of a SELECT, UPDATE, DELETE, INSERT … SELECT
   std::vector<CteName> ctes{};
   bool has_recursive_cte = false;
   std::uint32_t parameter_count = 0;  // highest $n
-  std::string text{};              // this statement alone, without the trailing semicolon
-  std::uint32_t literal_base = 0;  // index of its first literal in the lifted whole
-  bool has_unknown_node = false;   // something in the tree that the analysis does not know: do not rely on the facts
+  std::string text{};                 // this statement alone, without the trailing semicolon
+  std::uint32_t literal_base = 0;     // index of its first literal in the lifted whole
+  bool has_unknown_node =
+      false;  // something in the tree that the analysis does not know: do not rely on the facts
+  /// The facts depend on the value of a literal other than through an Operand (ORDER BY 1, SET x =
+  /// 5, all DDL): they hold for this text only, not for another one with the same key.
+  bool literal_dependent = false;
+  std::uint32_t text_begin = 0;       // of `text` in the whole that was analysed
+  std::vector<Span> literal_spans{};  // of each lifted literal of this statement, in `text`
 };
 
 }  // namespace sherd::sql
