@@ -45,8 +45,8 @@ struct Shard {
 /// Distributed tables whose equal keys live together.
 struct Group {
   GroupId id{};
-  std::string name;  // "default"
-  strategy::StrategySpec spec{};  // what an operator declared
+  std::string name;                                        // "default"
+  strategy::StrategySpec spec{};                           // what an operator declared
   std::shared_ptr<const strategy::Placement> placement{};  // what it was compiled to
 };
 
@@ -56,21 +56,25 @@ struct Table {
   std::string schema;
   std::string name;
   TableKind kind = TableKind::kLocal;
-  GroupId group{};          // kDistributed
+  GroupId group{};           // kDistributed
   std::string key_column{};  // kDistributed
 };
 
 /// Immutable; shared between threads by shared_ptr. A statement takes one and keeps it to its end.
 struct Snapshot {
   Epoch epoch{};
-  std::string cluster_id{};              // unique; part of global transaction ids
-  std::vector<Shard> shards{};           // by id, ascending
-  std::vector<Group> groups{};           // by id, ascending
-  std::vector<Table> tables{};           // distributed and reference only
-  ShardId home{};                        // where local tables live
+  std::string cluster_id{};                // unique; part of global transaction ids
+  std::vector<Shard> shards{};             // by id, ascending
+  std::vector<Group> groups{};             // by id, ascending
+  std::vector<Table> tables{};             // distributed and reference only
+  ShardId home{};                          // where local tables live
   std::shared_ptr<const Schema> schema{};  // never null once `seal` has run
 
-  /// Builds the indexes and checks that all of it fits together. Call once, before sharing.
+  /// Sorts shards and groups by id, builds the indexes and checks that all of it fits together:
+  /// unique ids and names, a home, compiled placements over known shards, tables with a group and a
+  /// key column whose type is of the group's family. A table that the schema does not (or no
+  /// longer) know is no error here. Call once, before sharing.
+  /// @return kInvalidConfig naming what does not fit.
   [[nodiscard]] Result<> seal();
 
   [[nodiscard]] const Shard* shard(ShardId id) const noexcept;
@@ -82,7 +86,7 @@ struct Snapshot {
   [[nodiscard]] ShardSet active_shards() const;
 
  private:
-  std::unordered_map<std::string, std::uint32_t> tables_by_name_{};  // "schema\0name"
+  NameIndex tables_by_name_{};
 };
 
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
@@ -93,7 +97,9 @@ class SnapshotHolder {
   /// The epoch must have grown.
   void publish(SnapshotPtr next);
   [[nodiscard]] SnapshotPtr current() const;
-  [[nodiscard]] Epoch epoch() const noexcept { return Epoch(epoch_.load(std::memory_order_acquire)); }
+  [[nodiscard]] Epoch epoch() const noexcept {
+    return Epoch(epoch_.load(std::memory_order_acquire));
+  }
 
  private:
   mutable std::mutex mutex_;  // guards current_; readers take it only when the epoch has changed
