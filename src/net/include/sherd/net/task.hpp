@@ -90,7 +90,7 @@ class [[nodiscard]] Task {
   ~Task() { destroy(); }
 
   /// False for a task that was moved from.
-  [[nodiscard]] explicit operator bool() const noexcept { return handle_ != nullptr; }
+  [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(handle_); }
 
   [[nodiscard]] auto operator co_await() && noexcept {
     struct Awaiter {
@@ -103,7 +103,7 @@ class [[nodiscard]] Task {
       }
       T await_resume() const { return task.promise().take(); }
     };
-    SHERD_CHECK(handle_ != nullptr && !handle_.done());
+    SHERD_CHECK(static_cast<bool>(handle_) && !handle_.done());
     return Awaiter{handle_};
   }
 
