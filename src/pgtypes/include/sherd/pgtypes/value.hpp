@@ -35,6 +35,8 @@ struct Ordinal {
   std::size_t size = 0;
 };
 
+struct Rows;
+
 /// Order and equality of one type in one format, equal to the server's btree order. Copyable;
 /// borrows its collation. Thread-safe.
 class Comparator {
@@ -64,6 +66,7 @@ class Comparator {
   void append_canonical(const Ordinal& value, std::string& out) const;
 
  private:
+  friend struct Rows;
   friend Result<Comparator> make_comparator(Oid, std::int16_t, const Collation*);
   friend Result<Comparator> make_equality(Oid, std::int16_t);
 
