@@ -56,6 +56,13 @@ struct ResultSet {
   std::string tag{};
 };
 
+/// Run-time parameters that were SET on a connection, so that a session can tell what to change.
+struct AppliedSettings {
+  std::map<std::string, std::string, std::less<>> values{};
+  std::uint64_t fingerprint = 0;  // of values, by whoever keeps them
+  bool is_known = true;           // false after a rolled-back SET: reset all of them first
+};
+
 /// What CancelRequest needs.
 struct CancelKey {
   std::uint32_t process_id = 0;
@@ -104,6 +111,7 @@ class Connection final : private net::StreamHandler {
   [[nodiscard]] const CancelKey& cancel_key() const noexcept { return cancel_key_; }
   [[nodiscard]] const ConnectOptions& options() const noexcept { return options_; }
   [[nodiscard]] StatementCache& statements() noexcept { return statements_; }
+  [[nodiscard]] AppliedSettings& applied() noexcept { return applied_; }
   [[nodiscard]] std::size_t queued_bytes() const noexcept { return stream_->queued_bytes(); }
   [[nodiscard]] TimePoint opened_at() const noexcept { return opened_at_; }
   [[nodiscard]] std::uint64_t requests() const noexcept { return requests_; }
@@ -147,6 +155,7 @@ class Connection final : private net::StreamHandler {
   std::map<std::string, std::string, std::less<>> parameters_{};
   CancelKey cancel_key_{};
   StatementCache statements_{};
+  AppliedSettings applied_{};
   std::function<void()> drained_{};
   std::function<void()> idle_lost_{};
   TimePoint opened_at_{};
