@@ -49,14 +49,7 @@ class ClientAuth {
   [[nodiscard]] Result<AuthProgress> on_message(Bytes body, std::string& out);
 
  private:
-  enum class State : std::uint8_t {
-    kStart,
-    kPasswordSent,
-    kScramFirst,
-    kScramFinal,
-    kScramProved,
-    kOver
-  };
+  enum class State : std::uint8_t { kStart, kPasswordSent, kScramFirst, kScramFinal, kOver };
 
   [[nodiscard]] Result<AuthProgress> on_start(const Authentication& message, std::string& out);
   [[nodiscard]] Result<> send_cleartext(std::string& out);
