@@ -11,7 +11,7 @@ namespace {
 // Types that a relay looks into; everything else goes through untouched.
 constexpr std::array<bool, 128> control_types() {
   std::array<bool, 128> table{};
-  for (const char type : {'A', 'E', 'G', 'H', 'K', 'N', 'R', 'S', 'W', 'Z', 'v'}) {
+  for (const char type : {'1', '2', '3', 'A', 'E', 'G', 'H', 'K', 'N', 'R', 'S', 'W', 'Z', 'v'}) {
     table[static_cast<std::size_t>(type)] = true;
   }
   return table;
