@@ -1,11 +1,10 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include <sherd/base/bytes.hpp>
 #include <sherd/base/error.hpp>
@@ -82,28 +81,26 @@ class CopyRowSplitter {
 
  private:
   enum class Eol : std::uint8_t { kUnknown, kNewline, kReturn, kReturnNewline };
-  enum class Found : std::uint8_t { kNothing, kLine, kMarker, kBad };
+  // What a step of the scan over the row under way says. Its end is then at scanned_.
+  enum class Found : std::uint8_t { kGoOn, kNeedMore, kRow, kMarker, kBad };
   enum class BinaryState : std::uint8_t { kHeader, kTuple, kAfterTrailer };
 
   [[nodiscard]] Next bad(ErrorCode code, std::string message);
-  [[nodiscard]] Found bad_line(std::string message);
-  [[nodiscard]] Found find_line_end(Bytes data, bool is_last);
+  [[nodiscard]] Found bad_data(std::string_view what);
+  void forget_delivered();
+  [[nodiscard]] Next next_from_buffer(Bytes& chunk, CopyRow& row);
+  [[nodiscard]] Found find_end(Bytes data, bool is_last);
   [[nodiscard]] Found find_text_end(Bytes data, bool is_last);
   [[nodiscard]] Found find_csv_end(Bytes data, bool is_last);
-  [[nodiscard]] Found on_return(Bytes data, bool is_last);
   [[nodiscard]] Found on_newline();
-  [[nodiscard]] Found on_backslash_text(Bytes data, bool is_last);
+  [[nodiscard]] Found on_return(Bytes data, bool is_last);
+  [[nodiscard]] Found on_backslash(Bytes data, bool is_last);
   [[nodiscard]] Found check_marker(Bytes data, bool is_last);
   void step_csv_quotes(char c) noexcept;
-  [[nodiscard]] Found find_binary_end(Bytes data, bool is_last);
-  [[nodiscard]] Found find_binary_header(Bytes data, bool is_last);
+  [[nodiscard]] Found find_binary_header(Bytes data);
+  [[nodiscard]] Found find_tuple_end(Bytes data);
   [[nodiscard]] Next deliver(Bytes raw, Found found, CopyRow& row);
   [[nodiscard]] bool pick_key(CopyRow& row);
-  [[nodiscard]] bool pick_text(Bytes line, CopyRow& row);
-  [[nodiscard]] bool pick_csv(Bytes line, CopyRow& row);
-  [[nodiscard]] bool pick_binary(Bytes tuple, CopyRow& row);
-  [[nodiscard]] Bytes without_line_end(Bytes raw) const noexcept;
-  void reset_row() noexcept;
 
   CopyFormat format_;
   Options options_;
@@ -113,8 +110,9 @@ class CopyRowSplitter {
   std::uint64_t rows_ = 0;
   std::uint64_t line_ = 1;         // of the beginning of the row under way
   std::uint64_t inner_lines_ = 0;  // line ends inside the row under way
-  std::size_t scanned_ = 0;        // bytes of the row under way that were looked at
+  std::size_t scanned_ = 0;        // bytes of the row under way that need no second look
   std::uint32_t fields_left_ = 0;  // binary: of the tuple under way
+  std::uint8_t eol_bytes_ = 0;     // length of the line end of the row under way
   Eol eol_ = Eol::kUnknown;
   BinaryState binary_ = BinaryState::kHeader;
   bool in_quote_ = false;
