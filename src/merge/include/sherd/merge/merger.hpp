@@ -53,6 +53,9 @@ struct MergeOptions {
   /// As in Bind: none: all text; one: for all outputs; else one per output.
   std::vector<std::int16_t> output_formats{};
   pgtypes::TextSettings text{};
+  /// client_encoding of the shard sessions is the databases' own. False: text cannot be ordered
+  /// here (refused).
+  bool text_in_server_encoding = true;
   std::uint64_t hash_seed = 0x9e3779b97f4a7c15;  // unpredictable in production, so that nobody can
                                                  // choose keys that collide
 };
