@@ -195,6 +195,7 @@ class Semaphore {
 
  private:
   struct Await;
+  [[nodiscard]] bool take() noexcept;
   void give_back() noexcept;
 
   Loop& loop_;
