@@ -169,8 +169,8 @@ void add_foreign_keys(const RowSet& rows, Relations& relations) {
   }
 }
 
-std::unordered_map<std::string, FunctionInfo> functions_of(const RowSet& rows) {
-  std::unordered_map<std::string, FunctionInfo> functions;
+topology::FunctionMap functions_of(const RowSet& rows) {
+  topology::FunctionMap functions;
   functions.reserve(rows.size());
   for (const Row& row : rows) {
     const char volatility = letter(row, 5);
