@@ -250,19 +250,18 @@ std::size_t offset_of_character(std::string_view text, std::size_t count) noexce
   return at;
 }
 
-std::string_view uuid_text(const std::array<std::byte, 16>& uuid, std::string& scratch) {
+std::string_view uuid_text(const std::array<std::byte, 16>& uuid, KeyTextBuffer& buffer) noexcept {
   static constexpr std::string_view kHex = "0123456789abcdef";
-  scratch.resize(36);
-  std::size_t at = 0;
+  char* out = buffer.data();
   for (std::size_t i = 0; i < uuid.size(); ++i) {
     if (i == 4 || i == 6 || i == 8 || i == 10) {
-      scratch[at++] = '-';
+      *out++ = '-';
     }
     const auto byte = static_cast<std::uint8_t>(uuid[i]);
-    scratch[at++] = kHex[byte >> 4];
-    scratch[at++] = kHex[byte & 15];
+    *out++ = kHex[byte >> 4];
+    *out++ = kHex[byte & 15];
   }
-  return scratch;
+  return {buffer.data(), out};
 }
 
 }  // namespace
@@ -345,16 +344,29 @@ Key integer_key(KeyType type, std::int64_t value) noexcept {
   return Key{.type = type, .integer = value};
 }
 
+std::string_view canonical_text(const Key& key, KeyTextBuffer& buffer) noexcept {
+  switch (row_of(key.type).form) {
+    case Form::kInteger:
+      return {buffer.data(), std::to_chars(buffer.begin(), buffer.end(), key.integer).ptr};
+    case Form::kUuid:
+      return uuid_text(key.uuid, buffer);
+    case Form::kDatetime:
+      return {};
+    case Form::kText:
+    case Form::kNumeric:
+      break;
+  }
+  return key.text;
+}
+
 std::string_view canonical_text(const Key& key, std::string& scratch) {
   switch (row_of(key.type).form) {
-    case Form::kInteger: {
-      std::array<char, 20> digits{};  // -9223372036854775808
-      const auto end = std::to_chars(digits.begin(), digits.end(), key.integer).ptr;
-      scratch.assign(digits.begin(), end);
+    case Form::kInteger:
+    case Form::kUuid: {
+      KeyTextBuffer buffer;
+      scratch = canonical_text(key, buffer);
       return scratch;
     }
-    case Form::kUuid:
-      return uuid_text(key.uuid, scratch);
     case Form::kDatetime:
       scratch.clear();
       append_datetime(key.type, key.integer, scratch);

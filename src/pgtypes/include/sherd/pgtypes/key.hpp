@@ -68,6 +68,12 @@ struct Key {
 /// is, date and timestamps in ISO. `scratch` holds it where it had to be made.
 [[nodiscard]] std::string_view canonical_text(const Key& key, std::string& scratch);
 
+/// Room for the canonical text of an integer or a uuid.
+using KeyTextBuffer = std::array<char, 40>;
+/// The canonical text of an integer, uuid, text, varchar or numeric key without allocation; "" for
+/// other types.
+[[nodiscard]] std::string_view canonical_text(const Key& key, KeyTextBuffer& buffer) noexcept;
+
 /// What the server keeps of `key` when it is assigned to a column of the key's type with `typmod`
 /// (-1: none): varchar(n) loses blanks past n characters, timestamp(p) and numeric(p, s) are
 /// rounded. A key that the server will refuse there comes back as it is. A row must be placed by

@@ -140,6 +140,8 @@ class Placement {
       : spec_(std::move(spec)), members_(std::move(members)), shards_(std::move(shards)) {}
   /// Why `key` has no owner; called only when `try_owner` found none.
   [[nodiscard]] virtual Error no_owner(const pgtypes::Key& key) const;
+  /// Adds the owners of a range that is one key, no key, or few integers. @return whether it was.
+  [[nodiscard]] bool add_enumerated(const KeyRange& range, ShardSet& out) const;
   /// A key of the placement's own type, or of one that is equal in it (integers of any width; text
   /// and varchar).
   [[nodiscard]] bool fits(const pgtypes::Key& key) const noexcept {
