@@ -1,0 +1,84 @@
+# `make help` lists the targets. Everything is built into build/<preset>/ by the presets of CMakePresets.json.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 30
+BENCH_FILTER ?= .
+CLANG_FORMAT := clang-format-19
+CPP_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cpp' '*.hpp')
+# Test code shows every leak and overflow at once, and does not stop in the middle of another test's output.
+SANITIZER_ENV := ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
+
+say = @printf '\n== %s\n' "$(1)"
+
+.PHONY: help deps configure build test unit demo bench fmt fmt-check lint tidy asan tsan fuzz docs clean
+
+help:  ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps:  ## Install the packages that are missing (Debian 12)
+	@tools/install_deps
+
+configure: deps
+	@cmake --preset release >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+
+build: | build_dir deps  ## Build everything (preset release)
+	@$(MAKE) configure
+	$(call say,Building)
+	@cmake --build --preset release -j $(JOBS)
+
+.PHONY: build_dir
+build_dir:
+	@mkdir -p build
+
+test: build  ## Build, then run every test that needs nothing but this machine
+	$(call say,Testing)
+	@ctest --preset release -j $(JOBS)
+
+unit: build  ## Only the tests of single modules
+	$(call say,Testing the modules)
+	@ctest --preset release -j $(JOBS) -L unit
+
+demo: build  ## Start local shards and the router, load data, show what it does
+	$(call say,Demonstration)
+	@tools/demo
+
+bench: build  ## Run the benchmarks of the modules (BENCH_FILTER=regex)
+	@for bench in build/release/bin/*_bench; do \
+	  [ -x "$$bench" ] || continue; printf '\n== %s\n' "$${bench##*/}"; \
+	  "$$bench" --benchmark_filter='$(BENCH_FILTER)'; done
+
+fmt:  ## Format the C++ files in place
+	@$(CLANG_FORMAT) -i $(CPP_FILES)
+
+fmt-check: deps  ## Fail if a C++ file is not formatted
+	@echo $(CPP_FILES) | xargs -n 40 $(CLANG_FORMAT) --dry-run --Werror
+
+lint: fmt-check  ## Format, modules and house rules
+	@tools/check_modules.py
+	@tools/check_house.py
+
+tidy: build  ## clang-tidy over every source file (slow)
+	@git ls-files 'src/*.cpp' 'apps/*.cpp' | xargs -n 1 -P $(JOBS) clang-tidy-19 --quiet -p build/release
+
+asan tsan: deps | build_dir  ## Unit tests under address and undefined-behaviour, or thread sanitizers
+	$(call say,Unit tests under $@)
+	@cmake --preset $@ >build/configure-$@.log 2>&1 || { cat build/configure-$@.log; exit 1; }
+	@cmake --build --preset $@ -j $(JOBS)
+	@$(SANITIZER_ENV) ctest --preset $@ -j $(JOBS) -L unit
+
+fuzz: deps | build_dir  ## Each fuzzer for FUZZ_SECONDS (30)
+	$(call say,Fuzzing $(FUZZ_SECONDS) s each)
+	@cmake --preset fuzz >build/configure-fuzz.log 2>&1 || { cat build/configure-fuzz.log; exit 1; }
+	@cmake --build --preset fuzz -j $(JOBS) --target fuzzers
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/run_fuzzers build/fuzz/bin
+
+docs: build  ## Write the reference of the options, docs/options.md
+	@SHERD_UPDATE_DOCS=1 build/release/bin/config_test --gtest_brief=1 --gtest_filter='OptionsPage.*'
+
+clean:  ## Remove everything that was built
+	@rm -rf build
