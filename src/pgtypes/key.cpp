@@ -89,37 +89,32 @@ int digit_of(char c) noexcept {
 
 // Digits of `base` with underscores between them, as servers from 16 on read them (older ones
 // refuse prefix and underscore, which is theirs to say: every server that accepts the text means
-// this value).
+// this value). Too big is said as soon as it shows, before the rest is looked at, as the server
+// does.
 enum class Scan : std::uint8_t { kGood, kBad, kTooBig };
 Scan scan_digits(
-    std::string_view text, int base, bool negative, bool underscore_first, std::int64_t& out
+    std::string_view text, int base, std::uint64_t limit, std::uint64_t& magnitude
 ) noexcept {
-  std::uint64_t value = 0;
-  bool too_big = false;
-  bool after_digit = underscore_first;
+  magnitude = 0;
+  bool underscore_may_follow = base != 10;
+  bool after_digit = false;
   for (const char c : text) {
-    if (c == '_' && after_digit) {
-      after_digit = false;
+    if (c == '_' && underscore_may_follow) {
+      underscore_may_follow = after_digit = false;
       continue;
     }
     const int digit = digit_of(c);
     if (digit >= base) {
       return Scan::kBad;
     }
-    const auto scale = static_cast<std::uint64_t>(base);
-    too_big = too_big || __builtin_mul_overflow(value, scale, &value)
-              || __builtin_add_overflow(value, static_cast<std::uint64_t>(digit), &value);
-    after_digit = true;
+    if (__builtin_mul_overflow(magnitude, static_cast<std::uint64_t>(base), &magnitude)
+        || __builtin_add_overflow(magnitude, static_cast<std::uint64_t>(digit), &magnitude)
+        || magnitude > limit) {
+      return Scan::kTooBig;
+    }
+    underscore_may_follow = after_digit = true;
   }
-  if (text.empty() || !after_digit) {
-    return Scan::kBad;
-  }
-  constexpr std::uint64_t kTop = std::uint64_t{1} << 63;
-  if (too_big || value > kTop || (value == kTop && !negative)) {
-    return Scan::kTooBig;
-  }
-  out = static_cast<std::int64_t>(negative ? 0 - value : value);
-  return Scan::kGood;
+  return after_digit ? Scan::kGood : Scan::kBad;
 }
 
 Result<Key> integer_from_text(KeyType type, std::string_view text) {
@@ -140,13 +135,12 @@ Result<Key> integer_from_text(KeyType type, std::string_view text) {
     base = letter == 'x' ? 16 : letter == 'o' ? 8 : letter == 'b' ? 2 : 10;
     body.remove_prefix(base == 10 ? 0 : 2);
   }
-  std::int64_t value = 0;
-  switch (scan_digits(body, base, negative, base != 10, value)) {
+  const int bits = 8 * row_of(type).size;
+  const std::uint64_t limit = (std::uint64_t{1} << (bits - 1)) - (negative ? 0 : 1);
+  std::uint64_t magnitude = 0;
+  switch (scan_digits(body, base, limit, magnitude)) {
     case Scan::kGood:
-      if (fits_width(type, value)) {
-        return integer_key(type, value);
-      }
-      [[fallthrough]];
+      return integer_key(type, static_cast<std::int64_t>(negative ? 0 - magnitude : magnitude));
     case Scan::kTooBig:
       return out_of_range(type, text);
     case Scan::kBad:

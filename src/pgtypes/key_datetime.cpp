@@ -244,9 +244,9 @@ bool scan(KeyType type, std::string_view text, Parts& parts) noexcept {
         return false;
       }
       spaced = in.take_spaces();
-    }
-    if (!scan_offset(in, parts)) {
-      return false;
+      if (!scan_offset(in, parts)) {
+        return false;
+      }
     }
   }
   spaced = in.take_spaces() || spaced;
@@ -340,7 +340,8 @@ Result<std::int64_t> datetime_from_text(KeyType type, std::string_view text) {
   if (type == KeyType::kDate) {
     return value;
   }
-  value = value > kEndTimestampDay ? kEndTimestampDay : value;  // no overflow below
+  value =
+      std::min(value, kEndTimestampDay + 2);  // no overflow below; no offset leads back into range
   value = value * kDay + parts.hour * kHour + parts.minute * kMinute + parts.second * kSecond
           + parts.microsecond;
   if (type == KeyType::kTimestamptz) {
