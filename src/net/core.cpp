@@ -24,6 +24,7 @@ constexpr std::size_t kHeldBytes = 256 * 1024;     // then receiving stops until
 constexpr std::chrono::seconds kLongestFlush{30};  // bound on close_after_send
 constexpr Duration kTeardownStep = std::chrono::milliseconds(20);
 constexpr int kTeardownSteps = 250;
+constexpr int kQuietSteps = 64;
 
 Result<std::unique_ptr<Engine>> make_engine(LoopCore& core, const LoopOptions& options) {
   if (options.engine == EngineKind::kEpoll) {
@@ -117,6 +118,7 @@ void LoopCore::run() {
     settle_all();
     if (is_stopping_.exchange(false)) {
       engine_->flush();
+      let_go_of_dead();
       return;
     }
     engine_->wait(time_to_wait());
@@ -125,6 +127,18 @@ void LoopCore::run() {
     engine_->dispatch(options_.turn_completions);
     attend_all();
   }
+}
+
+/// So that sockets closed in the last turn are closed even if the loop is never run again.
+void LoopCore::let_go_of_dead() {
+  is_quiet_ = true;
+  for (int i = 0; i < kQuietSteps && dead_ > 0; ++i) {
+    engine_->wait(Duration::zero());
+    engine_->dispatch(options_.turn_completions);
+    settle_all();
+  }
+  engine_->flush();
+  is_quiet_ = false;
 }
 
 void LoopCore::stop() noexcept {
@@ -224,6 +238,7 @@ void LoopCore::kill(Source& source) noexcept {
     return;
   }
   source.is_dead = true;
+  ++dead_;
   if (source.kind == Source::Kind::kSocket) {
     auto& socket = static_cast<Socket&>(source);
     socket.handler = nullptr;
@@ -258,6 +273,7 @@ void LoopCore::erase(Source& source) noexcept {
   sources_[source.place] = sources_.back();
   sources_[source.place]->place = source.place;
   sources_.pop_back();
+  --dead_;
   if (source.kind == Source::Kind::kSocket) {
     delete static_cast<Socket*>(&source);
   } else {
@@ -266,7 +282,7 @@ void LoopCore::erase(Source& source) noexcept {
 }
 
 void LoopCore::ready(Watch& watch, std::uint32_t events) {
-  if (!watch.is_dead && watch.is_armed) {
+  if (!watch.is_dead && watch.is_armed && !is_quiet_) {
     watch.on_ready(events);
   }
 }
@@ -299,7 +315,7 @@ void LoopCore::received(Socket& socket, Slice bytes) {
   if (socket.is_dead || socket.is_flushing || socket.end) {
     return;
   }
-  if (socket.held || !can_deliver(socket) || turn_room(socket) == 0) {
+  if (socket.held || is_quiet_ || !can_deliver(socket) || turn_room(socket) == 0) {
     hold(socket, std::move(bytes));
     return;
   }

@@ -82,6 +82,7 @@ class LoopCore {
   void run_timers();
   void run_ready();
   void settle_all();
+  void let_go_of_dead();
   void attend_all();
   void attend(Socket& socket);
   void list_for_attention(Socket& socket);
@@ -100,6 +101,7 @@ class LoopCore {
   std::uint64_t turn_ = 1;
   std::thread::id thread_ = std::this_thread::get_id();
   bool is_bound_ = false;
+  bool is_quiet_ = false;  // nothing is to reach the user: what comes is held
   std::atomic<bool> is_stopping_{false};
   std::shared_ptr<Mailbox> mailbox_;
 
@@ -107,6 +109,7 @@ class LoopCore {
   ReadyList ready_;
   std::vector<Callback> deferred_;
   std::vector<Source*> sources_;
+  std::size_t dead_ = 0;  // of the sources
   std::vector<Source*> dirty_;
   std::vector<Socket*> attention_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Connecting>> connecting_;

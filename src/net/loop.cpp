@@ -1,5 +1,6 @@
 #include "sherd/net/loop.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "core.hpp"
@@ -39,7 +40,7 @@ bool Loop::in_thread() const noexcept {
 
 TimerId Loop::start_timer(TimePoint at, Callback function) {
   SHERD_DCHECK(in_thread());
-  return core_->timers().start(at, std::move(function));
+  return core_->timers().start(std::max(at, core_->now()), std::move(function));
 }
 bool Loop::cancel_timer(TimerId id) noexcept {
   return core_->timers().cancel(id);

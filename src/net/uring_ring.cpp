@@ -40,7 +40,10 @@ Ring::~Ring() {
 }
 
 Result<> Ring::enable() {
-  const int status = io_uring_enable_rings(&ring_);
+  // Its wrapper is in the header of liburing 2.3, but not in the library.
+  const int status = io_uring_register(
+      static_cast<unsigned>(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS, nullptr, 0
+  );
   if (status < 0) {
     return fail(
         ErrorCode::kUnsupported, fmt::format("io_uring is not usable: {}", strerror(-status))

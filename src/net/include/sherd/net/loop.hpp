@@ -131,8 +131,8 @@ class Loop {
   /// For checks of contracts.
   [[nodiscard]] bool in_thread() const noexcept;
 
-  /// Runs `function` at or after `at`, never before the next turn's timers; equal times in order of
-  /// the calls. Cost: O(log timers).
+  /// Runs `function` at or after `at` (a time in the past counts as now), never from inside this
+  /// turn's timers; equal times in order of the calls. Cost: O(log timers).
   TimerId start_timer(TimePoint at, Callback function);
   /// Returns whether it was still to come. Cost: O(log timers).
   bool cancel_timer(TimerId id) noexcept;
