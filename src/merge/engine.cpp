@@ -34,7 +34,7 @@ Result<> Engine::finish(std::size_t shard) {
   }
   finished_[shard] = true;
   --unfinished_;
-  return unfinished_ == 0 && !done() ? on_all_finished() : Result<>{};
+  return unfinished_ == 0 && !window_.closed() ? on_all_finished() : Result<>{};
 }
 
 Result<> Engine::check_memory() const {
