@@ -325,7 +325,8 @@ Task<int> cancelled_fan_out(Loop& loop, Token token) {
   (void)token;
   co_return static_cast<int>(values.size());
 }
-Task<void> drop_value(Task<int> task) {
+template <class T>
+Task<void> drop_value(Task<T> task) {
   (void)co_await std::move(task);
 }
 
