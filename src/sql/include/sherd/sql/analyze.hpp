@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,9 @@
 #include <sherd/sql/statement.hpp>
 
 namespace sherd::sql {
+
+/// Longer texts are refused (PostgreSQL's own bound for a message).
+inline constexpr std::size_t kMaxTextBytes = 1024UL * 1024 * 1024 - 1;
 
 struct Analysis {
   std::vector<std::shared_ptr<const Statement>> statements{};  // none for an empty text

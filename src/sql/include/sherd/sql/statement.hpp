@@ -225,8 +225,9 @@ struct SelectSpans {
 struct Block {
   std::optional<std::uint32_t> parent{};  // enclosing block
   bool is_cte = false;
-  bool is_modifying_cte = false;      // WITH x AS (INSERT …)
-  std::vector<Relation> relations{};  // all leaves of FROM, left to right
+  std::vector<std::string> cte_columns{};  // WITH x (a, b)
+  bool is_modifying_cte = false;           // WITH x AS (INSERT …)
+  std::vector<Relation> relations{};       // all leaves of FROM, left to right
   std::vector<JoinNode> join_nodes{};
   std::vector<std::uint32_t> root_joins{};
   Predicate where{};  // kAnd without children if there is no WHERE
@@ -249,6 +250,7 @@ struct Block {
   bool has_locking = false;  // FOR UPDATE and friends
   bool has_into = false;     // SELECT INTO
   SetOperation set_operation = SetOperation::kNone;
+  bool set_all = false;        // ALL, of INTERSECT and EXCEPT too
   std::uint32_t set_left = 0;  // blocks
   std::uint32_t set_right = 0;
   std::vector<std::vector<Operand>> values{};  // VALUES lists
