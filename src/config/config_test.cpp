@@ -1,3 +1,5 @@
+#include <cstdlib>
+#include <fstream>
 #include <map>
 #include <random>
 #include <set>
@@ -374,6 +376,16 @@ TEST(Options, ReferencePageHasEveryOption) {
   for (const OptionInfo& info : options()) {
     EXPECT_THAT(page, HasSubstr(fmt::format("| `{}` | {} |", info.name, info.type)));
   }
+}
+
+TEST(OptionsPage, IsTheOneInDocs) {
+  const std::string path = SHERD_SOURCE_DIR "/docs/options.md";
+  if (std::getenv("SHERD_UPDATE_DOCS") != nullptr) {
+    std::ofstream(path) << reference_markdown();
+  }
+  std::ifstream file(path);
+  const std::string page{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_EQ(page, reference_markdown()) << "run `make docs`";
 }
 
 TEST(Describe, ShowsValuesButNoSecrets) {
