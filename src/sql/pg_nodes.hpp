@@ -4,15 +4,19 @@
 // standard library that a source needs comes before this header: PostgreSQL's defines short and
 // common names as macros.
 
+#include <string>
+#include <string_view>
+
+// clang-format off: the order matters
 #include <pg_query.h>
 
 extern "C" {
-#include <catalog/pg_class.h>
+#include <pg_query_internal.h>
 #include <nodes/nodeFuncs.h>
 #include <nodes/parsenodes.h>
 #include <nodes/primnodes.h>
 #include <nodes/value.h>
-#include <pg_query_internal.h>
+// clang-format on
 
 // The server's headers declare it without the thread-local storage that libpg_query gives it.
 extern __thread bool standard_conforming_strings;
@@ -38,9 +42,6 @@ extern __thread bool standard_conforming_strings;
 #undef NOTICE
 #undef LOG
 #undef DEBUG
-
-#include <string>
-#include <string_view>
 
 namespace sherd::sql {
 

@@ -5,8 +5,12 @@
 namespace sherd::sql {
 namespace {
 
+// RELPERSISTENCE_TEMP of the server's pg_class.h, which needs more of the server than there is
+// here.
+constexpr char kTemporary = 't';
+
 bool is_temporary(const RangeVar* relation) noexcept {
-  return relation != nullptr && relation->relpersistence == RELPERSISTENCE_TEMP;
+  return relation != nullptr && relation->relpersistence == kTemporary;
 }
 
 std::vector<std::string> strings_of(const List* list) {

@@ -12,8 +12,10 @@
 #include <sherd/sql/statement.hpp>
 
 #include "clauses.hpp"
-#include "pg_nodes.hpp"
 #include "tokens.hpp"
+// clang-format off: PostgreSQL's macros come after everything else
+#include "pg_nodes.hpp"
+// clang-format on
 
 namespace sherd::sql {
 
