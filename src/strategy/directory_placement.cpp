@@ -123,6 +123,27 @@ Result<PlacementPtr> rebalance_directory(const Placement& current, const Roster&
   return make(current.spec(), roster, directory.pins(), std::move(fallback));
 }
 
+// Takes the keys out of the region.
+Result<> leave_out(
+    const StrategySpec& spec, const std::vector<std::string>& texts, Region& region
+) {
+  if (region.kind == RegionKind::kKeys) {
+    std::erase_if(region.keys, [&](const std::string& key) {
+      return std::ranges::binary_search(texts, key);
+    });
+    return {};
+  }
+  SHERD_TRY(const auto contains, region_filter(spec, region));
+  SHERD_TRY_VOID(for_each_key(spec.key_type, texts, [&](const Key& key) -> Result<> {
+    if (contains(key)) {
+      region.except.push_back(text_of(key));
+    }
+    return {};
+  }));
+  std::ranges::sort(region.except);
+  return {};
+}
+
 // The fallback's moves without the keys that are pinned before or after, and those keys one by one.
 Result<std::vector<Move>> difference_directory(const Placement& before, const Placement& after) {
   KeyTexts pinned;
@@ -134,15 +155,11 @@ Result<std::vector<Move>> difference_directory(const Placement& before, const Pl
   SHERD_TRY(auto moves, difference(*self(before).fallback(), *self(after).fallback()));
   const std::vector<std::string> texts(pinned.begin(), pinned.end());
   for (Move& move : moves) {
-    SHERD_TRY(const auto contains, region_filter(*before.spec().fallback, move.region));
-    SHERD_TRY_VOID(for_each_key(before.spec().key_type, texts, [&](const Key& key) -> Result<> {
-      if (contains(key)) {
-        move.region.except.push_back(text_of(key));
-      }
-      return {};
-    }));
-    std::ranges::sort(move.region.except);
+    SHERD_TRY_VOID(leave_out(*before.spec().fallback, texts, move.region));
   }
+  std::erase_if(moves, [](const Move& move) {
+    return move.region.kind == RegionKind::kKeys && move.region.keys.empty();
+  });
   SHERD_TRY(auto single, named_key_moves(pinned, before, after, [](const Key&) {
               return std::string();
             }));
@@ -191,11 +208,7 @@ Result<PlacementPtr> apply_directory(
   for (const Move& move : moves) {
     SHERD_TRY_VOID(roster.check_id(move.target));
     if (move.region.kind == RegionKind::kKeys) {
-      Move named = move;
-      std::erase_if(named.region.keys, [&](const std::string& key) {
-        return std::ranges::binary_search(move.region.except, key);
-      });
-      SHERD_TRY_VOID(move_keys(current.spec(), pins, *fallback, named));
+      SHERD_TRY_VOID(move_keys(current.spec(), pins, *fallback, move));
       continue;
     }
     SHERD_TRY_VOID(pin_exceptions(current.spec(), pins, *fallback, move));

@@ -106,7 +106,8 @@ Result<pgtypes::OwnedKey> declared_key(
   if (!key) {
     return fail(
         ErrorCode::kInvalidConfig, fmt::format("{}: {}", user, key.error().message),
-        key.error().hint
+        key.error().hint.empty() ? fmt::format("write a value of type {}", pgtypes::name_of(type))
+                                 : key.error().hint
     );
   }
   return pgtypes::OwnedKey(*key);

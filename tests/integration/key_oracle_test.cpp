@@ -24,7 +24,7 @@ using testing::KeyGenerator;
 using testing::PgServer;
 using testing::PgSession;
 
-constexpr std::uint64_t kSeed = 7;
+const std::uint64_t kSeed = testing::seed_or(7);
 
 struct Column {
   KeyType type;

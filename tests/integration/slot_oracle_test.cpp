@@ -23,7 +23,7 @@ using testing::KeyGenerator;
 using testing::PgServer;
 using testing::PgSession;
 
-constexpr std::uint64_t kSeed = 20240611;
+const std::uint64_t kSeed = testing::seed_or(20240611);
 constexpr std::size_t kKeys = 5000;
 constexpr std::array<std::uint64_t, 5> kModuli = {1, 2, 64, 4096, 65536};
 

@@ -2,11 +2,18 @@
 
 #include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <random>
 #include <string>
 #include <string_view>
 
 namespace sherd::testing {
+
+/// `fixed`, or the number in the environment variable SHERD_SEED: for longer searches.
+[[nodiscard]] inline std::uint64_t seed_or(std::uint64_t fixed) {
+  const char* chosen = std::getenv("SHERD_SEED");
+  return chosen == nullptr ? fixed : std::strtoull(chosen, nullptr, 10);
+}
 
 /// Generated keys, the same for the same seed: small and large integers, ends of types, texts with
 /// awkward characters.
