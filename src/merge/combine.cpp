@@ -420,15 +420,16 @@ Result<std::unique_ptr<Accumulator>> make_accumulator(
   const auto row = std::ranges::find_if(kRows, [&](const Row& r) {
     return r.how == how && r.type == column.type;
   });
-  const bool known =
-      row != kRows.end() && (!row->binary_only || column.format == pgtypes::kBinaryFormat);
+  const bool binary = column.format == pgtypes::kBinaryFormat;
+  const bool is_float = column.type == oid::kFloat4 || column.type == oid::kFloat8;
+  const bool exact = binary || !is_float || text.extra_float_digits > 0;  // not rounded for display
+  const bool known = row != kRows.end() && exact && (binary || !row->binary_only);
   if (!known) {
     return fail(
         ErrorCode::kUnsupported,
         fmt::format(
             "partial results of {} in {} format cannot be combined over shards",
-            pgtypes::type_name(column.type),
-            column.format == pgtypes::kTextFormat ? "text" : "binary"
+            pgtypes::type_name(column.type), binary ? "binary" : "text"
         ),
         "cast the argument to numeric or double precision, or let the rows come from one shard"
     );

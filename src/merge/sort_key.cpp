@@ -14,7 +14,23 @@ using pgtypes::Collation;
 using pgtypes::Comparator;
 
 bool is_collatable(Oid type) {
-  return type == oid::kText || type == oid::kVarchar || type == oid::kBpchar;
+  return type == oid::kText || type == oid::kVarchar || type == oid::kBpchar || type == oid::kName;
+}
+
+/// Floats that were rounded for display are equal where the values are not.
+Result<> check_float_digits(const ShardColumn& column, const MergeOptions& options) {
+  const bool is_float = column.type == oid::kFloat4 || column.type == oid::kFloat8;
+  if (!is_float || column.format != pgtypes::kTextFormat || options.text.extra_float_digits > 0) {
+    return {};
+  }
+  return fail(
+      ErrorCode::kUnsupported,
+      fmt::format(
+          "rounded values of {} cannot be compared outside the server",
+          pgtypes::type_name(column.type)
+      ),
+      "SET extra_float_digits = 1"
+  );
 }
 
 const pgtypes::CollationSet& collations_of(const MergeOptions& options) {
@@ -36,8 +52,12 @@ std::string_view collation_of(const Recipe& recipe, std::size_t column) {
 Result<Comparator> make_order(
     const ShardColumn& column, std::string_view collation, const MergeOptions& options
 ) {
+  SHERD_TRY_VOID(check_float_digits(column, options));
   if (!is_collatable(column.type)) {
     return pgtypes::make_comparator(column.type, column.format, nullptr);
+  }
+  if (column.type == oid::kName && collation.empty()) {
+    collation = "C";  // the type's own, whatever the database's default
   }
   if (!options.text_in_server_encoding) {
     return fail(
@@ -53,6 +73,7 @@ Result<Comparator> make_order(
 Result<Comparator> make_equality(
     const ShardColumn& column, std::string_view collation, const MergeOptions& options
 ) {
+  SHERD_TRY_VOID(check_float_digits(column, options));
   if (is_collatable(column.type) && !collations_of(options).is_deterministic(collation)) {
     return fail(
         ErrorCode::kUnsupported,

@@ -283,6 +283,25 @@ TEST(OrderedMerge, TextUnderAnUnknownCollationIsRefusedWithAHint) {
   EXPECT_THAT(merger.error().hint, testing::HasSubstr("COLLATE \"C\""));
 }
 
+TEST(OrderedMerge, RoundedFloatsAreRefused) {
+  Recipe recipe;
+  recipe.order = {{.output = 0}};
+  const std::vector<Column> columns = {{oid::kFloat8, 0}};
+  const auto merger =
+      Merger::create(recipe, shard_columns(columns), 2, {.text = {.extra_float_digits = 0}});
+  ASSERT_FALSE(merger);
+  EXPECT_THAT(merger.error().hint, testing::HasSubstr("extra_float_digits"));
+}
+
+TEST(OrderedMerge, NamesSortByBytesUnlessTheStatementSaysOtherwise) {
+  Recipe recipe;
+  recipe.order = {{.output = 0}};
+  const std::vector<Column> columns = {{oid::kName, 0}};
+  EXPECT_TRUE(Merger::create(recipe, shard_columns(columns), 2, {}));
+  recipe.order.front().collation = "en_US.utf8";
+  EXPECT_FALSE(Merger::create(recipe, shard_columns(columns), 2, {}));
+}
+
 TEST(ShardFormats, WhatIsOnlySortedByOrComputedIsBinary) {
   Recipe recipe;
   recipe.outputs = {

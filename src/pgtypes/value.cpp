@@ -73,7 +73,7 @@ const Comparator::TypeRow* Rows::find(Oid type) noexcept {
       Row{oid::kNumeric, "numeric", kNumber, numeric_text, numeric_binary},
       Row{oid::kText, "text", kText, bytes, bytes, collated},
       Row{oid::kVarchar, "character varying", kText, bytes, bytes, collated},
-      Row{oid::kName, "name", kBytes, bytes, bytes},
+      Row{oid::kName, "name", kText, bytes, bytes, collated},
       Row{oid::kBpchar, "character", kText, blank_padded, blank_padded, collated_blank_padded},
       Row{oid::kChar, "\"char\"", kFixed, char_text, char_binary},
       Row{oid::kBytea, "bytea", kBytes, bytea_text, bytes, nullptr, kHexHint},

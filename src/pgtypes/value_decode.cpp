@@ -26,7 +26,9 @@ std::int64_t ordered(double value) {
 
 std::int64_t first_bytes(Bytes value) {
   std::uint64_t prefix = 0;
-  std::memcpy(&prefix, value.data(), value.size() < 8 ? value.size() : 8);
+  if (!value.empty()) {
+    std::memcpy(&prefix, value.data(), value.size() < 8 ? value.size() : 8);
+  }
   return as_signed(std::byteswap(prefix));
 }
 
