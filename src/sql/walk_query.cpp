@@ -3,6 +3,10 @@
 namespace sherd::sql {
 namespace {
 
+// libpg_query numbers LimitOption from a default of 0, unlike the server's header. (Of all enums and structs that
+// are read here it is the only one that differs; compare pg_query.proto.)
+constexpr int kWithTies = 2;
+
 bool is_distinct_all(const List* clause) noexcept {
   return length_of(clause) == 1 && ListOf<>(clause)[0] == nullptr;
 }
@@ -278,7 +282,7 @@ void Walker::limits(const SelectStmt* statement, Block& block) {
     operand(statement->limitOffset, block.offset);
     collect(statement->limitOffset, block.limit_facts);
   }
-  block.with_ties = statement->limitOption == LIMIT_OPTION_WITH_TIES;
+  block.with_ties = static_cast<int>(statement->limitOption) == kWithTies;
 }
 
 }  // namespace sherd::sql

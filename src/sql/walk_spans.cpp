@@ -78,6 +78,7 @@ void Walker::cut_select(const SelectStmt* statement, std::uint32_t index) {
   } else {
     target_spans(statement->targetList, (*ranges)[Clause::kTargets], block.targets);
     group_spans((*ranges)[Clause::kGroup], block);
+    distinct_spans((*ranges)[Clause::kHead], block);
   }
   sort_spans(statement->sortClause, (*ranges)[Clause::kOrder], block);
   widen_to_with(statement->withClause, whole);
@@ -194,6 +195,17 @@ void Walker::group_spans(TokenRange range, Block& block) const {
   const std::vector<TokenRange> items = split_at_commas(tokens_, range);
   for (std::size_t i = 0; items.size() == block.group_by.size() && i < items.size(); ++i) {
     block.group_by[i].expression = span_of(items[i]);
+  }
+}
+
+// SELECT DISTINCT ON ( … )
+void Walker::distinct_spans(TokenRange head, Block& block) const {
+  if (block.distinct != DistinctKind::kOn) {
+    return;
+  }
+  const auto items = split_at_commas(tokens_, TokenRange{head.begin + 4, head.end - 1});
+  for (std::size_t i = 0; items.size() == block.distinct_on.size() && i < items.size(); ++i) {
+    block.distinct_on[i].expression = span_of(items[i]);
   }
 }
 

@@ -129,6 +129,7 @@ class Walker {
   void set_spans(const ClauseRanges& ranges, Block& block);
   void target_spans(const List* nodes, TokenRange range, std::vector<Target>& targets);
   void group_spans(TokenRange range, Block& block) const;
+  void distinct_spans(TokenRange head, Block& block) const;
   void sort_spans(const List* nodes, TokenRange range, Block& block) const;
   void values_spans(TokenRange range, std::vector<std::vector<Operand>>& rows) const;
   void note_range(std::uint32_t index, TokenRange range);
