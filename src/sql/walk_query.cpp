@@ -3,8 +3,8 @@
 namespace sherd::sql {
 namespace {
 
-// libpg_query numbers LimitOption from a default of 0, unlike the server's header. (Of all enums and structs that
-// are read here it is the only one that differs; compare pg_query.proto.)
+// libpg_query numbers LimitOption from a default of 0, unlike the server's header. (Of all enums
+// and structs that are read here it is the only one that differs; compare pg_query.proto.)
 constexpr int kWithTies = 2;
 
 bool is_distinct_all(const List* clause) noexcept {
