@@ -183,6 +183,7 @@ TEST(Parse, TextThatIsNotTomlNamesThePlace) {
   EXPECT_THAT(only_error_of("[pool\nsize = 1"), HasSubstr("t.toml:1:"));
   EXPECT_THAT(only_error_of("a = \"\xff\""), HasSubstr("t.toml:1:"));
   EXPECT_THAT(only_error_of("[pool]\n\n[!\n"), HasSubstr("t.toml:3:"));
+  EXPECT_THAT(only_error_of("[pool]\n\u00c9t\u00e9 = 1\n"), HasSubstr("t.toml:2:"));
 }
 
 struct BadCase {
