@@ -115,9 +115,13 @@ void EpollEngine::send(Socket& socket) {
 }
 
 void EpollEngine::wait(Duration timeout) {
-  // Rounded up, so that a timer is due when we wake.
-  const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
-  const int limit = static_cast<int>(std::clamp<long>(milliseconds, -1, 3'600'000));
+  constexpr std::int64_t kLongestMilliseconds = 3'600'000;
+  int limit = -1;
+  if (timeout >= Duration::zero()) {
+    // Rounded up, so that a timer is due when we wake.
+    const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
+    limit = static_cast<int>(std::min(milliseconds, kLongestMilliseconds));
+  }
   const int count = ::epoll_wait(fd_, events_.data(), static_cast<int>(events_.size()), limit);
   SHERD_CHECK(count >= 0 || errno == EINTR);
   ready_ = static_cast<std::size_t>(std::max(count, 0));

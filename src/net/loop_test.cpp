@@ -2,6 +2,8 @@
 #include <random>
 #include <thread>
 
+#include <sys/resource.h>
+
 #include "engine_fixture.hpp"
 
 namespace sherd::net {
@@ -142,6 +144,28 @@ TEST_P(LoopTest, PostWakesASleepingLoopAtOnce) {
     loop->run();  // no timer: only the post can end it
     waker.join();
   }
+}
+
+TEST_P(LoopTest, IdleLoopSleepsInsteadOfSpinning) {
+  const auto pair = connected_pair(Transport::kUnix);
+  auto quiet = loop->adopt(pair[0]);
+  Recorder recorder;
+  quiet->set_handler(&recorder);
+  Duration used{};
+  std::thread idler([&] {
+    loop->run();
+    rusage usage{};
+    ::getrusage(RUSAGE_THREAD, &usage);
+    used = std::chrono::microseconds(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec)
+           + std::chrono::seconds(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec);
+  });
+  const auto alarm = *Loop::create();
+  alarm->start_timer(alarm->now() + 100ms, [&] { alarm->stop(); });
+  alarm->run();
+  loop->stop();
+  idler.join();
+  EXPECT_LT(used, 20ms);
+  ::close(pair[1]);
 }
 
 TEST_P(LoopTest, FunctionsThatDidNotRunAreDestroyedWithTheLoop) {
