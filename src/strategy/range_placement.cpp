@@ -178,19 +178,6 @@ ShardSet owners_in(const std::vector<Interval>& intervals) {
   return owners;
 }
 
-// Number of words <= `word`, without a branch that depends on them. `words` is sorted and not
-// empty.
-std::size_t count_up_to(const std::vector<std::uint64_t>& words, std::uint64_t word) noexcept {
-  const std::uint64_t* base = words.data();
-  std::size_t left = words.size();
-  while (left > 1) {
-    const std::size_t half = left / 2;
-    base += base[half - 1] <= word ? half : 0;
-    left -= half;
-  }
-  return static_cast<std::size_t>(base - words.data()) + (*base <= word ? 1 : 0);
-}
-
 }  // namespace
 
 RangePlacement::RangePlacement(
@@ -199,19 +186,21 @@ RangePlacement::RangePlacement(
     : Placement(spec, roster.members(), owners_in(intervals)),
       intervals_(std::move(intervals)),
       is_exact_(is_integral(spec.key_type)) {
+  std::vector<std::uint64_t> lows;
   for (const Interval& interval : intervals_) {
-    lows_.push_back(interval.low ? order_word(interval.low->get()) : 0);
+    lows.push_back(interval.low ? order_word(interval.low->get()) : 0);
     highs_.push_back(interval.high ? order_word(interval.high->get()) : ~std::uint64_t{0});
     owners_.push_back(interval.owner);
   }
+  lows_ = WordSearch(std::move(lows));
 }
 
 std::optional<std::size_t> RangePlacement::find(const Key& key) const noexcept {
   const std::uint64_t word = order_word(key);
-  std::size_t behind = count_up_to(lows_, word);  // the interval is the one before this
+  std::size_t behind = lows_.count_up_to(word);  // the interval is the one before this
   if (!is_exact_) {
     // Among intervals that begin with the same word the whole keys decide.
-    const std::size_t begin = word == 0 ? 0 : count_up_to(lows_, word - 1);
+    const std::size_t begin = word == 0 ? 0 : lows_.count_up_to(word - 1);
     const auto first = intervals_.begin();
     const auto above = std::partition_point(
         first + static_cast<std::ptrdiff_t>(begin), first + static_cast<std::ptrdiff_t>(behind),

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kinds.hpp"
+#include "word_search.hpp"
 
 namespace sherd::strategy {
 
@@ -40,7 +41,7 @@ class RangePlacement final : public Placement {
   bool is_exact_;  // order words decide alone: integers and dates
   // Bounds as words that order like the keys (see order_word), apart, so that the search stays in
   // the cache.
-  std::vector<std::uint64_t> lows_;
+  WordSearch lows_;
   std::vector<std::uint64_t> highs_;
   std::vector<ShardId> owners_;
 };

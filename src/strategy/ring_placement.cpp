@@ -311,29 +311,49 @@ RingPlacement::RingPlacement(
       ring_(std::move(ring)),
       sources_(std::move(sources)),
       hash_(spec.hash) {
-  const unsigned bits = std::max<unsigned>(1, static_cast<unsigned>(std::bit_width(ring_.size())));
+  fill_buckets();
+}
+
+void RingPlacement::fill_buckets() {
+  const auto bits = static_cast<unsigned>(std::bit_width(ring_.size()));
   bucket_shift_ = 64 - bits;
-  bucket_starts_.assign((std::size_t{1} << bits) + 1, static_cast<std::uint32_t>(ring_.size()));
-  for (std::size_t i = ring_.size(); i-- > 0;) {
-    bucket_starts_[ring_[i].at.words[0] >> bucket_shift_] = static_cast<std::uint32_t>(i);
-  }
-  for (std::size_t b = bucket_starts_.size() - 1;
-       b-- > 0;) {  // an empty bucket begins with the next one
-    bucket_starts_[b] = std::min(bucket_starts_[b], bucket_starts_[b + 1]);
-  }
+  buckets_.resize(std::size_t{1} << bits);
+  ids_ = shards().to_vector();
+  std::vector<std::uint16_t> places;  // of each point's owner
   for (const RingPoint& point : ring_) {
-    high_words_.push_back(point.at.words[0]);
+    const auto at = std::ranges::lower_bound(ids_, point.owner);
+    places.push_back(static_cast<std::uint16_t>(at - ids_.begin()));
+  }
+  std::size_t next = 0;
+  for (std::size_t b = 0; b < buckets_.size(); ++b) {
+    const std::size_t first = next;
+    bucket_starts_.push_back(static_cast<std::uint32_t>(first));
+    while (next < ring_.size() && ring_[next].at.words[0] >> bucket_shift_ == b) {
+      ++next;
+    }
+    Bucket& bucket = buckets_[b];
+    bucket.owners = {places[first % places.size()], places[(first + 1) % places.size()]};
+    bucket.needs_search = next - first > 1 ? 1 : 0;
+    // Nothing lies above the middle of an empty bucket, so that all of it goes to the first point
+    // behind it.
+    bucket.middle = next == first ? 0x7fff'ffff : middle_of(ring_[first].at);
   }
 }
 
-std::size_t RingPlacement::position(const Digest& digest) const noexcept {
-  const std::uint64_t high = digest.words[0];
-  std::size_t i = bucket_starts_[high >> bucket_shift_];
-  while (i < high_words_.size() && high_words_[i] < high) {
-    ++i;
+ShardId RingPlacement::owner_of(const Digest& digest) const noexcept {
+  const Bucket& bucket = buckets_[digest.words[0] >> bucket_shift_];
+  const std::uint32_t middle = middle_of(digest);
+  const bool is_behind = middle > bucket.middle;
+  if ((is_behind && bucket.needs_search) || middle == bucket.middle) [[unlikely]] {
+    return ring_[position(digest)].owner;
   }
-  while (i < ring_.size() && ring_[i].at < digest) [[unlikely]] {
-    ++i;  // equal in the high word
+  return ids_[bucket.owners[is_behind ? 1 : 0]];
+}
+
+std::size_t RingPlacement::position(const Digest& digest) const noexcept {
+  std::size_t i = bucket_starts_[digest.words[0] >> bucket_shift_];
+  while (i < ring_.size() && ring_[i].at < digest) {
+    ++i;
   }
   return i == ring_.size() ? 0 : i;
 }
@@ -346,7 +366,7 @@ std::optional<ShardId> RingPlacement::try_owner(const pgtypes::Key& key) const n
   if (!digest) [[unlikely]] {
     return std::nullopt;
   }
-  return ring_[position(*digest)].owner;
+  return owner_of(*digest);
 }
 
 std::string RingPlacement::explain(const pgtypes::Key& key) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -44,11 +45,24 @@ class RingPlacement final : public Placement {
   Ring ring_;
   std::vector<RingSource> sources_;
   HashFunction hash_;
-  // The look-up touches the high words only, by buckets of their top bits: first point of each
-  // bucket.
-  std::vector<std::uint64_t> high_words_;
-  std::vector<std::uint32_t> bucket_starts_;
-  unsigned bucket_shift_;
+  // A look-up reads one of these and nothing else in most cases: the bucket of the digest's top
+  // bits. The digest of the first point in it decides between that point's owner and the next
+  // one's, by the 31 bits below the top bits. Kept small, for the look-up waits for memory.
+  struct Bucket {
+    std::uint32_t middle : 31 = 0;
+    std::uint32_t needs_search : 1 = 0;     // more than one point lies in it
+    std::array<std::uint16_t, 2> owners{};  // places in ids_
+  };
+  void fill_buckets();
+  [[nodiscard]] std::uint32_t middle_of(const Digest& digest) const noexcept {
+    return static_cast<std::uint32_t>(digest.words[0] >> (bucket_shift_ - 31)) & 0x7fff'ffff;
+  }
+  [[nodiscard]] ShardId owner_of(const Digest& digest) const noexcept;
+
+  std::vector<Bucket> buckets_;
+  std::vector<std::uint32_t> bucket_starts_;  // the first point >= the lowest digest of the bucket
+  std::vector<ShardId> ids_;                  // of the owners
+  unsigned bucket_shift_ = 63;                // 41 or more
 };
 
 }  // namespace sherd::strategy
