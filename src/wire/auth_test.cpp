@@ -328,6 +328,52 @@ TEST(ClientAuth, ServerThatSkipsTheProofIsRefused) {
   }
 }
 
+TEST(ClientAuth, SecondRequestAfterThePasswordIsRefused) {
+  Exchange scram({"app", "pw"}, settings(AuthMethod::kScramSha256, scram_text("pw")), kAllowAll);
+  EXPECT_FALSE(scram.run(5, replace_by_cleartext));
+  EXPECT_FALSE(scram.is_client_done());
+  Exchange cleartext({"app", "pw"}, settings(AuthMethod::kCleartext, "pw"), kAllowAll);
+  EXPECT_FALSE(cleartext.run(2, replace_by_cleartext));
+  EXPECT_FALSE(cleartext.is_client_done());
+}
+
+void change_signature(std::string& wire) {
+  wire[12] = wire[12] == 'A' ? 'B' : 'A';
+}
+
+TEST(ClientAuth, ServerWithAnotherSignatureIsRefused) {
+  Exchange exchange({"app", "pw"}, settings(AuthMethod::kScramSha256, scram_text("pw")), kAllowAll);
+  const auto result = exchange.run(4, change_signature);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::kInvalidAuthorization);
+  EXPECT_FALSE(exchange.is_client_done());
+}
+
+// Answers the challenge as one who knows the password, but with a nonce or binding of its own.
+Result<AuthProgress> answer_with(std::string_view binding, std::string_view nonce_suffix) {
+  SeededRandom random(1);
+  ServerAuth server(settings(AuthMethod::kScramSha256, scram_text("pw")), random);
+  std::string out;
+  EXPECT_EQ(server.start(out), AuthProgress::kContinue);
+  out.clear();
+  std::string wire;
+  EXPECT_TRUE(append_sasl_initial(wire, kScramSha256, as_bytes("n,,n=,r=abc")));
+  EXPECT_TRUE(server.on_message('p', as_bytes(wire).subspan(5), out));
+  const std::string server_first = out.substr(9);
+  const auto challenge = parse_scram_challenge(server_first, "abc");
+  const std::string last = "c=" + std::string(binding) + ",r=" + std::string(challenge->nonce)
+                           + std::string(nonce_suffix);
+  const auto salted = salted_password("pw", as_bytes(challenge->salt), challenge->iterations);
+  const auto proof = scram_proof(salted, scram_auth_message("n=,r=abc", server_first, last));
+  return server.on_message('p', as_bytes(last + ",p=" + base64(proof)), out);
+}
+
+TEST(ServerAuth, SignedAnswerMustKeepNonceAndBinding) {
+  EXPECT_EQ(answer_with("biws", "").value(), AuthProgress::kDone);
+  EXPECT_EQ(answer_with("biws", "x").error().code, ErrorCode::kProtocolViolation);
+  EXPECT_EQ(answer_with("eSws", "").error().code, ErrorCode::kProtocolViolation);
+}
+
 TEST(ClientAuth, NothingIsAcceptedAfterAnError) {
   Exchange exchange({"app", "pw"}, settings(AuthMethod::kScramSha256, scram_text("pw")), {});
   EXPECT_FALSE(exchange.run(2, add_byte));

@@ -196,7 +196,7 @@ CopyRowSplitter::Found CopyRowSplitter::find_csv_end(Bytes data, bool is_last) {
     scanned_ = find_any(data, from, std::array{'\n', '\r', format_.quote, format_.escape});
     last_was_escape_ = last_was_escape_ && scanned_ == from;
     if (scanned_ >= data.size()) {
-      if (is_last && in_quote_) {
+      if (is_last && in_quote_ && !header_pending_) {  // a header is skipped, whatever it holds
         return bad_data("unterminated CSV quoted field");
       }
       return is_last ? Found::kRow : Found::kNeedMore;

@@ -134,9 +134,14 @@ std::string encode_csv(SeededRandom& random, const CopyFormat& format, const Fie
       && random.chance(70)) {
     return *field;
   }
+  const std::string quoted{format.quote, format.escape};
   std::string out(1, format.quote);
-  for (const char c : *field) {
-    if (c == format.quote || c == format.escape) {
+  for (std::size_t i = 0; i < field->size(); ++i) {
+    const char c = (*field)[i];
+    // An escape that stands before neither a quote nor an escape is a character like any other.
+    const bool is_plain_escape = c == format.escape && c != format.quote && i + 1 < field->size()
+                                 && quoted.find((*field)[i + 1]) == std::string::npos;
+    if (quoted.find(c) != std::string::npos && !(is_plain_escape && random.chance(50))) {
       out += format.escape;
     }
     out += c;
@@ -330,6 +335,15 @@ TEST(CopyRowSplitter, QuotesMayOpenInsideACsvField) {
   const Outcome outcome = split(CopyFormat::csv(), 1, "1,a\"b,\"\"c\"d,2\n");
   ASSERT_EQ(outcome.rows.size(), 1U);
   EXPECT_EQ(outcome.rows[0].key, "ab,\"cd");
+}
+
+TEST(CopyRowSplitter, OpenQuoteInTheHeaderIsSkippedWithIt) {
+  CopyFormat format = CopyFormat::csv();
+  format.header = true;
+  const Outcome outcome = split(format, 0, "id,\"\n1,2\n");
+  ASSERT_FALSE(outcome.error);
+  ASSERT_EQ(outcome.rows.size(), 1U);
+  EXPECT_EQ(outcome.rows[0].kind, Kind::kHeader);
 }
 
 TEST(CopyRowSplitter, QuotedNullTextIsNoNull) {
