@@ -179,6 +179,14 @@ TEST_P(ConnectTest, NameIsLookedUpAndEachOfItsAddressesTried) {
   ::close(accepted.front());
 }
 
+TEST_P(ConnectTest, StarListensOnAllAddresses) {
+  if (GetParam().transport == Transport::kUnix) {
+    GTEST_SKIP() << "unix sockets have one address";
+  }
+  const auto listener = *loop->listen({"*", 0}, [](int fd) { ::close(fd); });
+  EXPECT_TRUE(*connect_to({"127.0.0.1", listener->address().port}));
+}
+
 TEST_P(ConnectTest, UnknownNameFailsWithinItsDeadline) {
   const Connected result = connect_to({"no-such-host.invalid", 5432}, 200ms);
   ASSERT_FALSE(*result);

@@ -1,6 +1,7 @@
 #include "core.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -59,6 +60,11 @@ Result<std::unique_ptr<LoopCore>> LoopCore::create(const LoopOptions& options) {
 }
 
 Result<> LoopCore::open() {
+  if (!std::has_single_bit(options_.receive_buffers) || options_.receive_buffers < 8
+      || options_.receive_buffers > 32768 || options_.receive_buffer_bytes == 0
+      || options_.turn_completions == 0 || options_.turn_stream_bytes == 0) {
+    return fail(ErrorCode::kInvalidParameterValue, "options of a loop are out of their range");
+  }
   SHERD_TRY(mailbox_, Mailbox::create());
   SHERD_TRY(engine_, make_engine(*this, options_));
   Watch& wake =
@@ -89,15 +95,9 @@ LoopCore::~LoopCore() {
     attend_all();
   }
   engine_.reset();  // with it goes what the kernel still held
-  attention_.clear();
-  dirty_.clear();
   while (!sources_.empty()) {
-    Source& source = *sources_.back();
-    source.is_dirty = false;
-    if (source.kind == Source::Kind::kSocket) {
-      static_cast<Socket&>(source).is_listed = false;
-    }
-    erase(source);
+    sources_.back()->is_dirty = false;
+    erase(*sources_.back());
   }
 }
 
@@ -179,18 +179,19 @@ void LoopCore::run_ready() {
     for (; budget > 0 && !ready_.empty(); --budget) {
       ReadyList::run(*ready_.pop());
     }
-    std::vector<Callback> batch = std::exchange(deferred_, {});
-    for (Callback& function : batch) {
+    calling_.swap(deferred_);
+    for (Callback& function : calling_) {
       function();
       function = nullptr;
     }
-    budget -= std::min(budget, batch.size());
+    budget -= std::min(budget, calling_.size());
+    calling_.clear();
   }
 }
 
 void LoopCore::settle_all() {
-  std::vector<Source*> batch = std::exchange(dirty_, {});
-  for (Source* source : batch) {
+  settling_.swap(dirty_);
+  for (Source* source : settling_) {
     source->is_dirty = false;
     if (source->kind == Source::Kind::kWatch) {
       engine_->settle(static_cast<Watch&>(*source));
@@ -200,10 +201,7 @@ void LoopCore::settle_all() {
       engine_->settle(socket);
     }
   }
-  if (dirty_.empty()) {
-    batch.clear();
-    dirty_ = std::move(batch);  // its capacity
-  }
+  settling_.clear();
 }
 
 // ---- sources
@@ -264,8 +262,7 @@ void LoopCore::erase(Source& source) noexcept {
     return;  // it will be settled once more
   }
   if (source.kind == Source::Kind::kSocket && static_cast<Socket&>(source).is_listed) {
-    mark_dirty(source);
-    return;
+    std::erase(attention_, &source);  // rare, and the list is short
   }
   if (source.owns_fd) {
     ::close(source.fd);
@@ -359,11 +356,12 @@ void LoopCore::list_for_attention(Socket& socket) {
 }
 
 void LoopCore::attend_all() {
-  std::vector<Socket*> batch = std::exchange(attention_, {});
-  for (Socket* socket : batch) {
+  attending_.swap(attention_);
+  for (Socket* socket : attending_) {
     socket->is_listed = false;
     attend(*socket);
   }
+  attending_.clear();
 }
 
 void LoopCore::attend(Socket& socket) {

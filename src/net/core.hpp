@@ -112,6 +112,10 @@ class LoopCore {
   std::size_t dead_ = 0;  // of the sources
   std::vector<Source*> dirty_;
   std::vector<Socket*> attention_;
+  // The same lists while they are worked through; members, so that turns allocate nothing.
+  std::vector<Callback> calling_;
+  std::vector<Source*> settling_;
+  std::vector<Socket*> attending_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Connecting>> connecting_;
   std::uint64_t next_connecting_ = 1;
   std::unique_ptr<Engine> engine_;

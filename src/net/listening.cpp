@@ -3,6 +3,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -86,6 +87,10 @@ int bind_socket(int fd, const Endpoint& endpoint, const Address& address) {
   if (endpoint.family() != AF_UNIX) {
     const int on = 1;
     ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (endpoint.family() == AF_INET6) {
+      const int is_v6_only = address.host == "*" ? 0 : 1;
+      ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &is_v6_only, sizeof is_v6_only);
+    }
   }
   int status = ::bind(fd, endpoint.get(), endpoint.size);
   if (status != 0 && errno == EADDRINUSE && address.is_unix()) {
@@ -99,7 +104,21 @@ int bind_socket(int fd, const Endpoint& endpoint, const Address& address) {
   return status;
 }
 
+/// Of both families, or of IPv4 where the machine has no IPv6.
+Result<Endpoint> any_endpoint(std::uint16_t port) {
+  SHERD_TRY(const auto both, literal_endpoint({.host = "::", .port = port}));
+  if (const auto probe = open_socket(*both)) {
+    ::close(*probe);
+    return *both;
+  }
+  SHERD_TRY(const auto v4, literal_endpoint({.host = "0.0.0.0", .port = port}));
+  return *v4;
+}
+
 Result<Endpoint> endpoint_to_listen_on(const Address& address) {
+  if (address.host == "*") {
+    return any_endpoint(address.port);
+  }
   SHERD_TRY(const auto literal, literal_endpoint(address));
   if (literal) {
     return *literal;

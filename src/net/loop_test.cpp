@@ -222,6 +222,17 @@ TEST_P(LoopTest, AcceptedSocketsGoToOtherThreadsLoops) {
   EXPECT_TRUE(run_until([&] { return recorder.error.has_value(); }));
 }
 
+TEST(Loop, OptionsOutOfRangeAreAnError) {
+  for (const std::size_t count :
+       {std::size_t{0}, std::size_t{4}, std::size_t{100}, std::size_t{65536}}) {
+    LoopOptions options;
+    options.receive_buffers = count;
+    const auto loop = Loop::create(options);
+    ASSERT_FALSE(loop);
+    EXPECT_EQ(loop.error().code, ErrorCode::kInvalidParameterValue);
+  }
+}
+
 TEST(Loop, AutoChoosesAnEngineThatWorks) {
   const auto loop = Loop::create();
   ASSERT_TRUE(loop);

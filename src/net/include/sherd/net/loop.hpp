@@ -109,7 +109,7 @@ class Listener {
 class Loop {
  public:
   /// kUnsupported when the engine asked for by name does not work here; kIo when descriptors or
-  /// memory are short.
+  /// memory are short; kInvalidParameterValue for options out of range.
   [[nodiscard]] static Result<std::unique_ptr<Loop>> create(LoopOptions options = {});
   ~Loop();
   Loop(const Loop&) = delete;
@@ -146,9 +146,9 @@ class Loop {
   /// TCP_NODELAY is set). `done` comes exactly once, unless the loop ends first. Codes:
   /// kCannotConnect, kTimeout.
   void connect(Address address, Deadline deadline, ConnectCallback done);
-  /// Listens on a literal address, a name of this machine, or a unix socket. The callback owns the
-  /// accepted descriptor (non-blocking, close-on-exec) and may hand it to another thread's loop.
-  /// Codes: kCannotConnect with the address in the text.
+  /// Listens on a literal address, a name of this machine, "*" for all addresses, or a unix socket.
+  /// The callback owns the accepted descriptor (non-blocking, close-on-exec) and may hand it to
+  /// another thread's loop. Codes: kCannotConnect with the address in the text.
   [[nodiscard]] Result<std::unique_ptr<Listener>> listen(Address address, AcceptCallback accepted);
   /// Makes a Stream of a connected stream socket and owns it from now on.
   [[nodiscard]] std::unique_ptr<Stream> adopt(int fd);
