@@ -98,11 +98,11 @@ CopyIn::CopyIn(
 
 CopyIn::~CopyIn() = default;
 
-net::Task<Result<std::string>> CopyIn::begin(std::string sql) {
-  std::string request;
-  SHERD_CO_TRY_VOID(wire::append_query(request, sql));
-  for (const auto& stream : streams_) {
-    stream->start(request);
+net::Task<Result<std::string>> CopyIn::begin(std::vector<std::string> sql) {
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    std::string request;
+    SHERD_CO_TRY_VOID(wire::append_query(request, sql.size() == 1 ? sql.front() : sql.at(i)));
+    streams_[i]->start(request);
   }
   std::string response;
   for (const auto& stream : streams_) {

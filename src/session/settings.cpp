@@ -141,6 +141,32 @@ std::vector<std::string> Settings::savepoints() const {
   return names;
 }
 
+namespace {
+
+void append_locals(std::string& sql, const SettingMap& before, const SettingMap& after) {
+  for (const auto& [name, value] : after) {
+    const auto had = before.find(name);
+    if (had == before.end() || had->second != value) {
+      sql += fmt::format("SET LOCAL {} TO {};", quote_identifier(name), value);
+    }
+  }
+}
+
+}  // namespace
+
+std::string Settings::replay() const {
+  std::string sql;
+  const SettingMap none;
+  const SettingMap* before = &none;
+  for (const Savepoint& savepoint : savepoints_) {
+    append_locals(sql, *before, savepoint.saved.local);
+    sql += fmt::format("SAVEPOINT {};", quote_identifier(savepoint.name));
+    before = &savepoint.saved.local;
+  }
+  append_locals(sql, *before, now_.local);
+  return sql;
+}
+
 std::optional<std::string_view> Settings::effective(std::string_view name) const {
   if (const auto local = now_.local.find(name); local != now_.local.end()) {
     return local->second;

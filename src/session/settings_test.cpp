@@ -54,6 +54,19 @@ TEST(Settings, ResetGoesBackToWhatTheClientConnectedWith) {
   EXPECT_EQ(settings.session_values(), (SettingMap{{"datestyle", "'ISO, DMY'"}}));
 }
 
+TEST(Settings, ReplayPutsEachSetLocalAtItsLevel) {
+  Settings settings;
+  settings.begin();
+  settings.set_local("a", "1");
+  settings.savepoint("s");
+  settings.set_local("a", "2");
+  settings.set_local("b", "3");
+  EXPECT_EQ(
+      settings.replay(),
+      "SET LOCAL \"a\" TO 1;SAVEPOINT \"s\";SET LOCAL \"a\" TO 2;SET LOCAL \"b\" TO 3;"
+  );
+}
+
 // Whatever a connection had, after the transition it has what is wanted, and nothing else.
 TEST(Transition, LeadsFromAnyMapToAnyOther) {
   std::mt19937 random(7);

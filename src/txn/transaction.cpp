@@ -82,7 +82,11 @@ Participant& Transaction::join(ShardId shard, pool::Lease lease, std::string_vie
 
 void Transaction::close() noexcept {
   for (const auto& participant : participants_) {
-    participant->lease.release();  // discards what is not idle
+    if (release_ && participant->lease) {
+      release_(participant->shard, std::move(participant->lease));
+    } else {
+      participant->lease.release();  // discards what is not idle
+    }
   }
   participants_.clear();
   is_open_ = false;

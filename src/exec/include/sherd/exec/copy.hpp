@@ -35,9 +35,9 @@ class CopyIn {
   CopyIn(const CopyIn&) = delete;
   CopyIn& operator=(const CopyIn&) = delete;
 
-  /// Sends the COPY statement to all and waits until each takes data.
+  /// Sends the COPY statement to all (one each, or one for all) and waits until each takes data.
   /// @return the first shard's CopyInResponse message, to be passed on to the client.
-  [[nodiscard]] net::Task<Result<std::string>> begin(std::string sql);
+  [[nodiscard]] net::Task<Result<std::string>> begin(std::vector<std::string> sql);
   /// Takes a piece of the client's data, cut anywhere. After an error: `abort`.
   [[nodiscard]] Result<> feed(Bytes data);
   [[nodiscard]] bool congested() const noexcept;

@@ -33,6 +33,10 @@ class Relay final : public pgconn::ReplyHandler {
 
   /// Called when the shard asks for COPY data; the relay goes on afterwards.
   void set_copy_in(std::function<void()> begins) { copy_in_ = std::move(begins); }
+  /// Called when the answer has ended.
+  void set_finished(std::function<void()> finished) { finished_ = std::move(finished); }
+  /// What of `swallow` has not come: a Parse that failed leaves its ParseComplete here.
+  [[nodiscard]] const Swallow& not_swallowed() const noexcept { return swallow_; }
   /// kConnectionFailed when the shard went away in mid-answer.
   [[nodiscard]] net::Task<Result<RelayOutcome>> wait() { return done_.wait(); }
   [[nodiscard]] bool is_done() const noexcept { return done_.is_set(); }
@@ -53,6 +57,7 @@ class Relay final : public pgconn::ReplyHandler {
   Swallow swallow_;
   RelayOutcome outcome_{};
   std::function<void()> copy_in_{};
+  std::function<void()> finished_{};
   bool has_sent_ = false;
   bool is_waiting_for_client_ = false;
   net::OneShot<Result<RelayOutcome>> done_;

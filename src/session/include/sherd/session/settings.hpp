@@ -45,6 +45,10 @@ class Settings {
   /// Open savepoints, outermost first: what a shard that joins late must be told.
   [[nodiscard]] std::vector<std::string> savepoints() const;
 
+  /// The statements that bring a transaction that has only begun to where this one is: each open
+  /// savepoint with the SET LOCALs before it, then those since.
+  [[nodiscard]] std::string replay() const;
+
   /// What holds for the session, without SET LOCAL.
   [[nodiscard]] const SettingMap& session_values() const noexcept { return now_.session; }
   /// What SET LOCAL added in this transaction.

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -62,6 +63,8 @@ class Transaction {
   Transaction(net::Loop& loop, ConnectionSource& source, Identity& identity)
       : loop_(loop), source_(source), identity_(identity) {}
 
+  /// What happens to a participant's connection when the transaction has ended; by default it goes back to its pool.
+  void set_release(std::function<void(ShardId, pool::Lease)> release) { release_ = std::move(release); }
   /// @param begin  the BEGIN with its modes.
   void start(std::string begin) {
     begin_ = std::move(begin);
@@ -103,6 +106,7 @@ class Transaction {
   net::Loop& loop_;
   ConnectionSource& source_;
   Identity& identity_;
+  std::function<void(ShardId, pool::Lease)> release_{};
   std::string begin_{};
   bool is_open_ = false;
   std::vector<std::unique_ptr<Participant>> participants_{};  // by shard
