@@ -9,7 +9,7 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 30
 BENCH_FILTER ?= .
 CLANG_FORMAT := clang-format-19
-CPP_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cpp' '*.hpp')
+CPP_FILES = $(shell find src apps tests fuzz bench examples -name '*.cpp' -o -name '*.hpp' 2>/dev/null | sort)
 # Test code shows every leak and overflow at once, and does not stop in the middle of another test's output.
 SANITIZER_ENV := ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
 
@@ -18,7 +18,7 @@ say = @printf '\n== %s\n' "$(1)"
 .PHONY: help deps configure build test unit demo bench fmt fmt-check lint tidy asan tsan fuzz docs clean
 
 help:  ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps:  ## Install the packages that are missing (Debian 12)
 	@tools/install_deps
@@ -63,7 +63,7 @@ lint: fmt-check  ## Format, modules and house rules
 	@tools/check_house.py
 
 tidy: build  ## clang-tidy over every source file (slow)
-	@git ls-files 'src/*.cpp' 'apps/*.cpp' | xargs -n 1 -P $(JOBS) clang-tidy-19 --quiet -p build/release
+	@find src apps -name '*.cpp' | xargs -n 1 -P $(JOBS) clang-tidy-19 --quiet -p build/release
 
 asan tsan: deps | build_dir  ## Unit tests under address and undefined-behaviour, or thread sanitizers
 	$(call say,Unit tests under $@)
