@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <set>
 #include <string>
 #include <thread>
@@ -9,7 +10,7 @@
 #include <sherd/sql/print.hpp>
 #include <sherd/sql/transfer.hpp>
 
-#include "sql_generator.hpp"
+#include "sql_generator_test.hpp"
 #include "walker.hpp"
 
 namespace sherd::sql {
@@ -190,6 +191,7 @@ TreeCensus census_of(const std::string& text) {
   } else {
     pg_query_free_error(parsed.error);
   }
+  std::free(parsed.stderr_buffer);
   pg_query_exit_memory_context(memory);
   return census;
 }

@@ -5,7 +5,7 @@
 
 #include <sherd/sql/lift.hpp>
 
-#include "sql_generator.hpp"
+#include "sql_generator_test.hpp"
 
 namespace sherd::sql {
 namespace {

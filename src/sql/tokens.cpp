@@ -1,7 +1,9 @@
 #include "tokens.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
+#include <utility>
 
 namespace sherd::sql {
 namespace {
@@ -15,87 +17,70 @@ constexpr std::uint64_t pack(std::string_view word) noexcept {
   return packed;
 }
 
-Keyword short_keyword(std::string_view word) noexcept {
-  switch (pack(word)) {
-    case pack("all"):
-      return Keyword::kAll;
-    case pack("analyse"):
-    case pack("analyze"):
-      return Keyword::kAnalyze;
-    case pack("as"):
-      return Keyword::kAs;
-    case pack("by"):
-      return Keyword::kBy;
-    case pack("conflict"):
-      return Keyword::kConflict;
-    case pack("delete"):
-      return Keyword::kDelete;
-    case pack("distinct"):
-      return Keyword::kDistinct;
-    case pack("except"):
-      return Keyword::kExcept;
-    case pack("execute"):
-      return Keyword::kExecute;
-    case pack("explain"):
-      return Keyword::kExplain;
-    case pack("fetch"):
-      return Keyword::kFetch;
-    case pack("for"):
-      return Keyword::kFor;
-    case pack("from"):
-      return Keyword::kFrom;
-    case pack("group"):
-      return Keyword::kGroup;
-    case pack("having"):
-      return Keyword::kHaving;
-    case pack("insert"):
-      return Keyword::kInsert;
-    case pack("into"):
-      return Keyword::kInto;
-    case pack("is"):
-      return Keyword::kIs;
-    case pack("limit"):
-      return Keyword::kLimit;
-    case pack("merge"):
-      return Keyword::kMerge;
-    case pack("not"):
-      return Keyword::kNot;
-    case pack("offset"):
-      return Keyword::kOffset;
-    case pack("on"):
-      return Keyword::kOn;
-    case pack("order"):
-      return Keyword::kOrder;
-    case pack("rows"):
-      return Keyword::kRows;
-    case pack("select"):
-      return Keyword::kSelect;
-    case pack("set"):
-      return Keyword::kSet;
-    case pack("table"):
-      return Keyword::kTable;
-    case pack("union"):
-      return Keyword::kUnion;
-    case pack("update"):
-      return Keyword::kUpdate;
-    case pack("using"):
-      return Keyword::kUsing;
-    case pack("values"):
-      return Keyword::kValues;
-    case pack("verbose"):
-      return Keyword::kVerbose;
-    case pack("where"):
-      return Keyword::kWhere;
-    case pack("window"):
-      return Keyword::kWindow;
-    case pack("with"):
-      return Keyword::kWith;
-    case pack("within"):
-      return Keyword::kWithin;
-    default:
-      return Keyword::kNone;
+struct KeywordRow {
+  std::string_view word;
+  Keyword keyword;
+};
+
+constexpr std::array kShortKeywords{
+    KeywordRow{"all", Keyword::kAll},         KeywordRow{"analyse", Keyword::kAnalyze},
+    KeywordRow{"analyze", Keyword::kAnalyze}, KeywordRow{"as", Keyword::kAs},
+    KeywordRow{"by", Keyword::kBy},           KeywordRow{"conflict", Keyword::kConflict},
+    KeywordRow{"delete", Keyword::kDelete},   KeywordRow{"distinct", Keyword::kDistinct},
+    KeywordRow{"except", Keyword::kExcept},   KeywordRow{"execute", Keyword::kExecute},
+    KeywordRow{"explain", Keyword::kExplain}, KeywordRow{"fetch", Keyword::kFetch},
+    KeywordRow{"for", Keyword::kFor},         KeywordRow{"from", Keyword::kFrom},
+    KeywordRow{"group", Keyword::kGroup},     KeywordRow{"having", Keyword::kHaving},
+    KeywordRow{"insert", Keyword::kInsert},   KeywordRow{"into", Keyword::kInto},
+    KeywordRow{"is", Keyword::kIs},           KeywordRow{"limit", Keyword::kLimit},
+    KeywordRow{"merge", Keyword::kMerge},     KeywordRow{"not", Keyword::kNot},
+    KeywordRow{"offset", Keyword::kOffset},   KeywordRow{"on", Keyword::kOn},
+    KeywordRow{"order", Keyword::kOrder},     KeywordRow{"rows", Keyword::kRows},
+    KeywordRow{"select", Keyword::kSelect},   KeywordRow{"set", Keyword::kSet},
+    KeywordRow{"table", Keyword::kTable},     KeywordRow{"union", Keyword::kUnion},
+    KeywordRow{"update", Keyword::kUpdate},   KeywordRow{"using", Keyword::kUsing},
+    KeywordRow{"values", Keyword::kValues},   KeywordRow{"verbose", Keyword::kVerbose},
+    KeywordRow{"where", Keyword::kWhere},     KeywordRow{"window", Keyword::kWindow},
+    KeywordRow{"with", Keyword::kWith},       KeywordRow{"within", Keyword::kWithin},
+};
+
+/// The keywords of up to eight letters by a hash of their packed letters.
+class KeywordTable {
+ public:
+  consteval KeywordTable() {
+    for (const KeywordRow& row : kShortKeywords) {
+      std::size_t slot = home(pack(row.word));
+      while (slots_[slot].packed != 0) {
+        slot = (slot + 1) % kSlots;
+      }
+      slots_[slot] = {.packed = pack(row.word), .keyword = row.keyword};
+    }
   }
-}
+
+  [[nodiscard]] Keyword find(std::uint64_t packed) const noexcept {
+    for (std::size_t slot = home(packed); slots_[slot].packed != 0; slot = (slot + 1) % kSlots) {
+      if (slots_[slot].packed == packed) {
+        return slots_[slot].keyword;
+      }
+    }
+    return Keyword::kNone;
+  }
+
+ private:
+  static constexpr std::size_t kSlots = 256;
+  struct Slot {
+    std::uint64_t packed = 0;
+    Keyword keyword = Keyword::kNone;
+  };
+  [[nodiscard]] static constexpr std::size_t home(std::uint64_t packed) noexcept {
+    return static_cast<std::size_t>(
+        packed * 0x9E3779B97F4A7C15 >> 56
+    );  // Fibonacci hashing, to 8 bits
+  }
+  std::array<Slot, kSlots> slots_{};
+};
+
+constexpr KeywordTable kKeywords;
 
 bool equals_folded(std::string_view word, std::string_view lower) noexcept {
   return std::ranges::equal(word, lower, [](char a, char b) { return (a | 0x20) == b; });
@@ -103,7 +88,7 @@ bool equals_folded(std::string_view word, std::string_view lower) noexcept {
 
 Keyword keyword_of(std::string_view word) noexcept {
   if (word.size() <= 8) {
-    return word.size() < 2 ? Keyword::kNone : short_keyword(word);
+    return word.size() < 2 ? Keyword::kNone : kKeywords.find(pack(word));
   }
   if (word.size() == 9) {
     if (equals_folded(word, "intersect")) {
@@ -131,7 +116,6 @@ std::uint32_t parameter_number(std::string_view token) noexcept {
 
 Tokens::Tokens(std::string_view text, bool standard_conforming_strings) : text_(text) {
   tokens_.reserve(text.size() / 4 + 8);
-  chain_.push_back(0);
   Scanner scanner(text, standard_conforming_strings);
   for (ScannedToken scanned = scanner.next(); scanned.kind != TokenKind::kEnd;
        scanned = scanner.next()) {
@@ -162,8 +146,9 @@ Tokens::Tokens(std::string_view text, bool standard_conforming_strings) : text_(
 
 void Tokens::open(Token& token) {
   token.match = kNone;
-  open_.push_back(size());
-  chain_.push_back(0);
+  open_.push_back(
+      {.index = size(), .chain = std::exchange(chain_, 0), .longest = std::exchange(longest_, 0)}
+  );
 }
 
 void Tokens::close(Token& token) {
@@ -172,19 +157,24 @@ void Tokens::close(Token& token) {
     balanced_ = false;
     return;
   }
-  Token& partner = tokens_[open_.back()];
+  Token& partner = tokens_[open_.back().index];
   balanced_ = balanced_ && (text_[partner.begin] == '(') == (text_[token.begin] == ')');
-  token.match = open_.back();
+  token.match = open_.back().index;
   token.depth = partner.depth;
   partner.match = size();
+  chain_ = open_.back().chain + std::max(chain_, longest_);
+  longest_ = open_.back().longest;
   open_.pop_back();
-  chain_.pop_back();
 }
 
 void Tokens::count_chain(char symbol) {
-  std::uint32_t& chain = chain_.back();
-  chain = symbol == ',' || symbol == ';' ? 0 : chain + 1;
-  too_long_chain_ = too_long_chain_ || chain > kMaxChain;
+  if (symbol == ',' || symbol == ';') {
+    longest_ = std::max(longest_, chain_);
+    chain_ = 0;
+  } else {
+    ++chain_;
+  }
+  too_long_chain_ = too_long_chain_ || chain_ > kMaxChain;
 }
 
 std::uint32_t Tokens::from(std::uint32_t offset) const noexcept {

@@ -111,8 +111,16 @@ class Tokens {
 
   std::string_view text_;
   std::vector<Token> tokens_{};
-  std::vector<std::uint32_t> open_{};   // brackets not closed yet
-  std::vector<std::uint32_t> chain_{};  // tokens of the current item, per depth
+  struct OpenBracket {
+    std::uint32_t index;
+    std::uint32_t chain;    // of the item that it stands in
+    std::uint32_t longest;  // of that item's list
+  };
+
+  std::vector<OpenBracket> open_{};  // not closed yet
+  std::uint32_t chain_ =
+      0;  // tokens of the current item, with the longest item of each bracket in it
+  std::uint32_t longest_ = 0;  // item of the current list so far
   Token end_{};
   std::uint32_t highest_parameter_ = 0;
   bool balanced_ = true;

@@ -172,22 +172,12 @@ void Walker::ddl_rest(const Node* node, Ddl& out) {
     case T_DefineStmt:
       out.object = object_of(as<DefineStmt>(node)->kind);
       return;
-    case T_CommentStmt: {
-      const auto* comment = as<CommentStmt>(node);
-      if (names_tables(comment->objtype) && is_node(comment->object, T_List)) {
-        out.relations.push_back(table_of_names(as<List>(comment->object)));
-      }
+    case T_CommentStmt:
+      comment(as<CommentStmt>(node), out);
       return;
-    }
-    case T_GrantStmt: {
-      const auto* grant = as<GrantStmt>(node);
-      const bool named = grant->targtype == ACL_TARGET_OBJECT
-                         && (grant->objtype == OBJECT_TABLE || grant->objtype == OBJECT_SEQUENCE);
-      for (const Node* object : ListOf<>(named ? grant->objects : nullptr)) {
-        add(is_node(object, T_RangeVar) ? as<RangeVar>(object) : nullptr);
-      }
+    case T_GrantStmt:
+      grant(as<GrantStmt>(node), out);
       return;
-    }
     case T_CreatedbStmt:
     case T_DropdbStmt:
     case T_CreateTableSpaceStmt:
@@ -199,6 +189,22 @@ void Walker::ddl_rest(const Node* node, Ddl& out) {
       return;  // not in a transaction either
     default:
       return;
+  }
+}
+
+void Walker::comment(const CommentStmt* node, Ddl& out) const {
+  if (names_tables(node->objtype) && is_node(node->object, T_List)) {
+    out.relations.push_back(table_of_names(as<List>(node->object)));
+  }
+}
+
+void Walker::grant(const GrantStmt* node, Ddl& out) const {
+  const bool named = node->targtype == ACL_TARGET_OBJECT
+                     && (node->objtype == OBJECT_TABLE || node->objtype == OBJECT_SEQUENCE);
+  for (const Node* object : ListOf<>(named ? node->objects : nullptr)) {
+    if (is_node(object, T_RangeVar)) {
+      out.relations.push_back(table(as<RangeVar>(object)));
+    }
   }
 }
 

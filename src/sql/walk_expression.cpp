@@ -79,13 +79,6 @@ void Walker::collect(const Node* node, ExpressionFacts& facts, bool in_function)
     case T_List:
       collect_list(as<List>(node), facts, in_function);
       return;
-    case T_SortBy:
-      collect(as<SortBy>(node)->node, facts, in_function);
-      return;
-    case T_ResTarget:
-      collect_list(as<ResTarget>(node)->indirection, facts, in_function);
-      collect(as<ResTarget>(node)->val, facts, in_function);
-      return;
     default:
       collect_rare(node, facts, in_function);
       return;
@@ -114,6 +107,13 @@ void Walker::collect_rare(const Node* node, ExpressionFacts& facts, bool in_func
     case T_A_Indices:
       go(as<A_Indices>(node)->lidx);
       go(as<A_Indices>(node)->uidx);
+      return;
+    case T_ResTarget:
+      collect_list(as<ResTarget>(node)->indirection, facts, in_function);
+      collect(as<ResTarget>(node)->val, facts, in_function);
+      return;
+    case T_SortBy:
+      collect(as<SortBy>(node)->node, facts, in_function);
       return;
     case T_NamedArgExpr:
       go(as<NamedArgExpr>(node)->arg);

@@ -185,6 +185,8 @@ class Walker {
   [[nodiscard]] bool ddl(const Node* node);
   void ddl_details(const Node* node, Ddl& out);
   void ddl_rest(const Node* node, Ddl& out);
+  void comment(const CommentStmt* node, Ddl& out) const;
+  void grant(const GrantStmt* node, Ddl& out) const;
   void create_table(const CreateStmt* node, Ddl& out) const;
   void create_table_as(const Node* query, const IntoClause* into, Ddl& out);
   void alter_table(const AlterTableStmt* node, Ddl& out) const;

@@ -1,0 +1,1 @@
+ CREATE TABLE IF NOT EXISTS s.t (id bigint PRIMARY KEY, a text UNIQUE, b int REFERENCES u (id), UNIQUE (a, b), EXCLUDE USING gist (r WITH &&, (lower(a)) WITH =), FOREIGN KEY (a) REFERENCES v, LIKE w) PARTITION BY HASH (id)

@@ -1,0 +1,1 @@
+ UPDATE t SET a = 1, (b, c) = (2, $1), (d, e) = (SELECT x, y FROM u WHERE u.id = t.id), f = f + 1 WHERE id = 5 RETURNING a, upper(b) AS ub

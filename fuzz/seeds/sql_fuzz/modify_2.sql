@@ -1,0 +1,1 @@
+ INSERT INTO t (id, a) VALUES (1, 'x'), ($1, now()), (-3, DEFAULT) ON CONFLICT (id) DO UPDATE SET a = excluded.a, b = (SELECT max(b) FROM u) WHERE t.a <> 'z' RETURNING id, a AS b

@@ -1,0 +1,1 @@
+ SELECT a, count(DISTINCT b) AS "Dist", current_date, CURRENT_USER, CASE WHEN a = 1 THEN 'x' END, COALESCE(a, b), NULLIF(a, 1), a::text, 5::int8, -5, (t).f, ROW(1, 2), ARRAY[1], TRUE, a || b, a COLLATE "C", GREATEST(a, b), (SELECT q FROM z), interval '1 day' FROM t

@@ -1,0 +1,1 @@
+ SELECT DISTINCT t.a AS x, t.b y, count(*), sum(t.a + 1) FILTER (WHERE t.b > 2) AS s FROM s.t WHERE t.id = $1 AND (t.k IN (1, -2, 'x') OR t.c IS NULL) GROUP BY t.a, 2 HAVING count(*) > 1 ORDER BY 1 DESC NULLS LAST, lower(t.b) COLLATE "C", x USING < LIMIT 10 OFFSET $2 FOR UPDATE

@@ -1,0 +1,1 @@
+ COPY s.t (a, b) FROM STDIN WITH (FORMAT csv, HEADER, DELIMITER ';', NULL '', FORCE_NOT_NULL (a, b)) WHERE a > 1
