@@ -79,12 +79,18 @@ bool fits_width(KeyType type, std::int64_t value) noexcept {
   return (value << unused_bits) >> unused_bits == value;
 }
 
-int digit_of(char c) noexcept {
-  if (c >= '0' && c <= '9') {
-    return c - '0';
+constexpr std::array<std::uint8_t, 256> kDigits = [] {
+  std::array<std::uint8_t, 256> digits{};
+  digits.fill(99);  // no digit of any base
+  for (unsigned i = 0; i < 16; ++i) {
+    digits[static_cast<unsigned char>("0123456789abcdef"[i])] = static_cast<std::uint8_t>(i);
+    digits[static_cast<unsigned char>("0123456789ABCDEF"[i])] = static_cast<std::uint8_t>(i);
   }
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : 99;
+  return digits;
+}();
+
+int digit_of(char c) noexcept {
+  return kDigits[static_cast<unsigned char>(c)];
 }
 
 // Digits of `base` with underscores between them, as servers from 16 on read them (older ones
