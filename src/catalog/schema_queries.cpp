@@ -175,7 +175,7 @@ WITH relations AS MATERIALIZED (
 changes (tag, id, x) AS (
   SELECT 1, r.oid, r.x FROM relations r
   UNION ALL SELECT 2, a.attrelid, a.xmin FROM relations r JOIN pg_catalog.pg_attribute a
-                   ON a.attrelid OPERATOR(pg_catalog.=) r.oid
+                   ON a.attrelid OPERATOR(pg_catalog.=) r.oid AND a.attnum OPERATOR(pg_catalog.>) 0
   UNION ALL SELECT 3, d.oid, d.xmin FROM relations r JOIN pg_catalog.pg_attrdef d
                    ON d.adrelid OPERATOR(pg_catalog.=) r.oid
   UNION ALL SELECT 4, k.oid, k.xmin FROM pg_catalog.pg_constraint k WHERE k.oid OPERATOR(pg_catalog.>=) 16384
