@@ -18,8 +18,8 @@ using RowSet = std::vector<std::vector<std::optional<std::string>>>;
 /// outside a transaction; all results together go to schema_from_rows. The first opens and the last
 /// ends a read-only transaction with an empty search_path of its own: one consistent cut, safe from
 /// operators and functions that someone put before pg_catalog, and nothing of it stays on the
-/// connection. If one fails, close the connection. Cost: 20 to 40 ms on a shard with a few hundred
-/// tables. PostgreSQL 13 or later.
+/// connection. If one fails, close the connection. Cost: about 100 ms on a shard with 300
+/// tables of ten columns. PostgreSQL 13 or later.
 [[nodiscard]] std::vector<std::string> schema_queries();
 
 /// The schema that the answers to schema_queries() describe (statements without rows have an empty
