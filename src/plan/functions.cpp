@@ -121,7 +121,7 @@ std::unexpected<Error> refuse_function(
 Result<> check_trait(const FunctionCall& call, Trait trait, FunctionUse use) {
   switch (trait) {
     case Trait::kClock:
-      if (use == FunctionUse::kMultiWrite) {
+      if (use == FunctionUse::kMultiWrite || use == FunctionUse::kSplit) {
         return {};  // each row gets the time of the transaction on its own shard
       }
       return refuse_function(
@@ -165,7 +165,7 @@ Result<> check_call(const FunctionCall& call, const topology::Schema& schema, Fu
   }
   const bool trusted = info->volatility == Volatility::kImmutable
                        || (info->is_builtin && info->volatility == Volatility::kStable)
-                       || (info->is_builtin && use == FunctionUse::kMultiWrite);
+                       || (info->is_builtin && use == FunctionUse::kSplit);
   if (!trusted) {
     return refuse_function(
         call, info->volatility == Volatility::kVolatile ? "it is volatile" : "it may read tables",

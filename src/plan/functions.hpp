@@ -11,7 +11,8 @@ namespace sherd::plan {
 
 enum class FunctionUse : std::uint8_t {
   kRead,        // on several shards, rows merged: every call must mean the same everywhere
-  kMultiWrite,  // rows of a distributed table on several shards: each row is written once
+  kMultiWrite,  // a change of rows on several shards: the time may differ, as between transactions
+  kSplit,       // VALUES rows for several shards: each is evaluated once, wherever
   kCopies,      // the same rows on every shard: every call must give the same value
 };
 

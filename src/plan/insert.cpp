@@ -139,7 +139,7 @@ Result<> check_split(const Input& input, const Insert& insert, const Survey& sur
       })) {
     return refuse("the rows of VALUES are not understood", "insert one row per statement");
   }
-  return check_functions(input.statement, input.schema(), FunctionUse::kMultiWrite);
+  return check_functions(input.statement, input.schema(), FunctionUse::kSplit);
 }
 
 Result<Plan> split_rows(const Input& input, const Insert& insert, const RowsByShard& rows) {
