@@ -59,7 +59,8 @@ std::size_t lift_into(
     length += end - copied;
     copied = end;
   };
-  for (ScannedToken token = scanner.next(); token.kind != TokenKind::kEnd; token = scanner.next()) {
+  ScannedToken token;
+  while (scanner.next(token)) {
     out.multiple |= semicolon;
     if (is_literal(token.kind)) {
       const Literal& literal = out.literals.emplace_back(make_literal(text, token));

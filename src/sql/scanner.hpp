@@ -71,16 +71,21 @@ class Scanner {
   Scanner(std::string_view text, bool standard_conforming_strings) noexcept
       : text_(text), standard_strings_(standard_conforming_strings) {}
 
-  /// The next token; kEnd at the end, and ever after.
-  [[nodiscard]] ScannedToken next() noexcept {
+  /// The next token, into `token`: a copy would cost more than the scan (the loads of the copy wait
+  /// for its narrow stores). @return false at the end, and ever after.
+  [[nodiscard]] bool next(ScannedToken& token) noexcept {
     skip_blank();
-    ScannedToken token;
     token.begin = position_;
-    if (position_ < size()) {
-      scan(token);
+    token.escape_string = false;
+    token.has_escapes = false;
+    if (position_ >= size()) {
+      token.kind = TokenKind::kEnd;
+      token.end = position_;
+      return false;
     }
+    scan(token);
     token.end = position_;
-    return token;
+    return true;
   }
 
   [[nodiscard]] bool doubtful() const noexcept { return doubtful_; }

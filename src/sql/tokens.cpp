@@ -117,8 +117,8 @@ std::uint32_t parameter_number(std::string_view token) noexcept {
 Tokens::Tokens(std::string_view text, bool standard_conforming_strings) : text_(text) {
   tokens_.reserve(text.size() / 4 + 8);
   Scanner scanner(text, standard_conforming_strings);
-  for (ScannedToken scanned = scanner.next(); scanned.kind != TokenKind::kEnd;
-       scanned = scanner.next()) {
+  ScannedToken scanned;
+  while (scanner.next(scanned)) {
     Token token{.begin = scanned.begin, .end = scanned.end, .kind = scanned.kind};
     const char first = text[scanned.begin];
     token.depth = static_cast<std::uint16_t>(
