@@ -1,6 +1,7 @@
 #include <sherd/engine/change.hpp>
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -40,7 +41,7 @@ struct PlannedChange {
   std::optional<topology::Group> new_group{};
 };
 
-std::string to_json(const PlannedChange& change) {
+Result<std::string> to_json(const PlannedChange& change) {
   json value{
       {"schema", change.table.schema},
       {"table", change.table.name},
@@ -49,11 +50,10 @@ std::string to_json(const PlannedChange& change) {
       {"group", index_of(change.table.group)}
   };
   if (change.new_group) {
-    value["new_group"] = {
-        {"name", change.new_group->name},
-        {"spec", catalog::spec_to_json(change.new_group->spec)},
-        {"layout", change.new_group->placement->layout()}
-    };
+    json& group = value["new_group"];
+    group["name"] = change.new_group->name;
+    SHERD_TRY(group["spec"], catalog::spec_to_json(change.new_group->spec));
+    group["layout"] = change.new_group->placement->layout();
   }
   return value.dump();
 }
@@ -350,9 +350,10 @@ net::Task<Result<>> clear_pending(Worker& worker) {
 net::Task<Result<>> run_change(
     Worker& worker, const PlannedChange& change, std::function<void(std::uint64_t)> progress
 ) {
+  SHERD_CO_TRY(const std::string record, to_json(change));
   RowMover mover(worker, change.table, change.new_group ? &*change.new_group : nullptr, std::move(progress));
   auto moved = co_await mover.run(
-      fmt::format("INSERT INTO sherd.topology_change (change) VALUES ({})", quote_literal(to_json(change)))
+      fmt::format("INSERT INTO sherd.topology_change (change) VALUES ({})", quote_literal(record))
   );
   co_return moved;
 }

@@ -1,6 +1,7 @@
 #include <sherd/engine/cluster.hpp>
 
 #include <algorithm>
+#include <gnu/libc-version.h>
 
 #include <fmt/format.h>
 
@@ -274,7 +275,31 @@ net::Task<Result<>> Cluster::refresh_schema(
   SHERD_CO_TRY(topology::Schema schema, co_await read_schema(worker, holder_.current()->home));
   topology::Snapshot next = *holder_.current();
   next.schema = std::make_shared<const topology::Schema>(std::move(schema));
+  if (collations_.load() == nullptr) {
+    learn_collations(next);  // a database keeps its own for life
+  }
   co_return publish(lock, std::move(next), std::move(who), std::move(what));
+}
+
+// A server on this machine's own socket shares our C library; what others have is known by the version
+// that they record with their collations.
+void Cluster::learn_collations(const topology::Snapshot& snapshot) {
+  const topology::Schema::Parts& parts = snapshot.schema->parts();
+  const bool is_local = std::ranges::all_of(snapshot.shards, [](const topology::Shard& shard) {
+    return shard.primary.host.starts_with('/');
+  });
+  auto set = std::make_unique<pgtypes::CollationSet>();
+  set->add(
+      {.name = "default",
+       .provider = parts.collation_provider,
+       .locale = parts.database_collation,
+       .version = parts.collation_version,
+       .libc_version = is_local ? gnu_get_libc_version() : "",
+       .encoding = parts.encoding}
+  );
+  const std::scoped_lock lock(mutex_);
+  collation_sets_.push_back(std::move(set));
+  collations_.store(collation_sets_.back().get());
 }
 
 net::Task<Result<std::string>> Cluster::schema_version(Worker& worker) {

@@ -73,6 +73,17 @@ Result<> Session::check_read_committed() const {
   );
 }
 
+net::Task<Result<>> Session::wait_for_resume() {
+  constexpr Duration kPause = std::chrono::milliseconds(5);
+  while (worker_.cluster().is_paused()) {
+    if (cancel_requested_ || is_gone_) {
+      co_return std::unexpected(canceled());
+    }
+    co_await net::sleep_until(worker_.loop(), worker_.loop().now() + kPause);
+  }
+  co_return Result<>{};
+}
+
 net::Task<Result<Session::Borrowed>> Session::borrow(ShardId shard, bool writes) {
   if (txn_.is_open()) {
     if (txn::Participant* participant = txn_.find(shard)) {
@@ -88,6 +99,8 @@ net::Task<Result<Session::Borrowed>> Session::borrow(ShardId shard, bool writes)
       co_return Borrowed{.connection = &*participant->lease};
     }
     SHERD_CO_TRY_VOID(check_isolation(shard));
+  } else if (worker_.cluster().is_paused()) [[unlikely]] {
+    SHERD_CO_TRY_VOID(co_await wait_for_resume());
   }
   pool::Lease lease;
   if (pinned_ && shard == worker_.snapshot()->home) {

@@ -236,7 +236,8 @@ Result<DistributeRequest> distribute_request(
                     function.kind == topology::TableKind::kDistributed ? ", 'user_id'" : "")
     );
   }
-  DistributeRequest request{.kind = function.kind};
+  DistributeRequest request;
+  request.kind = function.kind;
   SHERD_TRY_VOID(resolve_table(table, snapshot, search_path, request));
   if (request.kind != topology::TableKind::kDistributed) {
     return request;

@@ -189,6 +189,7 @@ exec::ScatterOptions Session::merge_options(const Request& request, const plan::
   options.merge.output_formats = request.result_formats;
   options.merge.hash_seed = worker_.cluster().random().next();
   options.merge.collations = worker_.cluster().collations();
+  options.merge.text.extra_float_digits = extra_float_digits();
   return options;
 }
 

@@ -287,6 +287,14 @@ net::Task<Result<>> Session::wait_for_switch(const sql::Statement* facts) {
   co_return Result<>{};
 }
 
+net::Task<void> Session::end() {
+  ticket_.end();
+  co_await deactivate();
+  if (txn_.is_open()) {
+    co_await txn_.rollback(Deadline::after(worker_.loop().clock(), std::chrono::seconds(5)));
+  }
+}
+
 // ---- cancelling
 
 void Session::cancel() {

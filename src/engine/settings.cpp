@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -100,6 +101,21 @@ net::Task<Result<std::map<std::string, std::string>>> Session::start() {
   is_busy_ = false;
   reported_ = *known;
   co_return reported_;
+}
+
+// How shards print floats for this session; computed ones must look the same.
+int Session::extra_float_digits() const {
+  constexpr int kDefault = 1;
+  const auto value = settings_.effective("extra_float_digits");
+  if (!value) {
+    return kDefault;
+  }
+  const std::vector<std::string> texts = names_in(*value);
+  int digits = kDefault;
+  if (!texts.empty()) {
+    std::from_chars(texts.front().data(), texts.front().data() + texts.front().size(), digits);
+  }
+  return digits;
 }
 
 void Session::update_search_path() {

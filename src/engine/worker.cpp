@@ -45,6 +45,12 @@ void Worker::reap() {
   }
 }
 
+void Worker::for_each_idle(const std::function<void(const pgconn::Connection&)>& visit) const {
+  for (const auto& [key, pool] : pools_) {
+    pool->for_each_idle(visit);
+  }
+}
+
 void Worker::renew_pools() {
   for (const auto& [key, pool] : pools_) {
     pool->renew();

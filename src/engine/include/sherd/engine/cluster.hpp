@@ -48,6 +48,10 @@ class Cluster {
   /// default_transaction_isolation of the home shard.
   [[nodiscard]] bool default_is_read_committed() const noexcept { return default_is_read_committed_; }
 
+  /// PAUSE and RESUME of the console: while paused, nothing new begins on the shards.
+  void set_paused(bool paused) noexcept { paused_.store(paused, std::memory_order_relaxed); }
+  [[nodiscard]] bool is_paused() const noexcept { return paused_.load(std::memory_order_relaxed); }
+
   /// Workers announce themselves so that changes can wait for their statements.
   void add_worker(Worker& worker);
   [[nodiscard]] std::vector<Worker*> workers() const;
@@ -91,6 +95,7 @@ class Cluster {
   [[nodiscard]] net::Task<Result<>> prepare_shard(Worker& worker, ShardId shard);
   [[nodiscard]] net::Task<Result<topology::Schema>> read_schema(Worker& worker, ShardId shard);
   [[nodiscard]] net::Task<Result<>> read_defaults(Worker& worker);
+  void learn_collations(const topology::Snapshot& snapshot);
   [[nodiscard]] net::Task<Result<std::string>> schema_version(Worker& worker);
   [[nodiscard]] net::Task<void> poll_schema(Worker& worker);
   [[nodiscard]] net::Task<void> recover_once(Worker& worker);
@@ -102,12 +107,13 @@ class Cluster {
   txn::Identity identity_{};
   std::atomic<bool> changing_{false};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> paused_{false};
   std::atomic<bool> default_is_read_committed_{true};
   std::atomic<const pgtypes::CollationSet*> collations_{nullptr};
   mutable std::mutex mutex_;  // guards the members below
   std::vector<Worker*> workers_{};
   std::vector<std::string> default_search_path_{"$user", "public"};
-  std::vector<std::unique_ptr<const pgtypes::CollationSet>> collation_sets_{};  // old ones stay: statements borrow them
+  std::vector<std::unique_ptr<const pgtypes::CollationSet>> collation_sets_{};
   std::string schema_version_{};  // last seen on the home shard; housekeeping only
 };
 

@@ -72,6 +72,9 @@ class Session {
   /// Messages of the extended protocol up to a Flush or Sync (`is_sync`), which is not among them.
   [[nodiscard]] net::Task<void> batch(std::vector<ClientMessage> messages, bool is_sync);
 
+  /// The client has said good-bye or is gone: rolls back what is open. Call last.
+  [[nodiscard]] net::Task<void> end();
+
   /// A CancelRequest reached us: cancels what runs now, on all its shards.
   void cancel();
   /// The client is gone: what runs is cancelled, and nothing is kept.
@@ -141,6 +144,7 @@ class Session {
   [[nodiscard]] net::Task<Result<>> sync_settings(pgconn::Connection* connection);
   [[nodiscard]] bool is_synced(pgconn::Connection& connection) const noexcept;
   [[nodiscard]] Result<> check_read_committed() const;
+  [[nodiscard]] net::Task<Result<>> wait_for_resume();
   void release_participant(ShardId shard, pool::Lease lease);
   [[nodiscard]] Error lost(Error error, bool writes) const;
   [[nodiscard]] net::Task<void> give_back(Borrowed* borrowed);
@@ -189,6 +193,7 @@ class Session {
   [[nodiscard]] net::Task<Answer> run_discard(Request* request);
   void note_set(const sql::SetVariable& facts);
   void update_search_path();
+  [[nodiscard]] int extra_float_digits() const;
   void report_parameters(pgconn::Connection& connection);
 
   // extended.cpp

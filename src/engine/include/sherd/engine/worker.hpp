@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -79,6 +81,7 @@ class Worker final : public txn::ConnectionSource {
   };
   [[nodiscard]] std::vector<PoolInfo> pool_infos() const;
   void renew_pools();
+  void for_each_idle(const std::function<void(const pgconn::Connection&)>& visit) const;
 
   /// Lifts `text` and looks it up; analyses and compiles it when it is new or the topology has
   /// changed. The result and `lifted()` hold until the next call.
