@@ -89,6 +89,12 @@ Change change_of(KeyGenerator& random, StrategyKind kind) {
   }
   add_bound_keys(old_spec, change.keys);
   add_bound_keys(new_spec, change.keys);
+  for (std::size_t i = 0; pgtypes::is_text(type) && i < 60; ++i) {
+    // A text whose digest is a point of the ring itself.
+    const std::string& name = change.everyone[random.below(change.everyone.size())].name;
+    const std::string text = fmt::format("{}:vnode:{}", name, random.below(20));
+    change.keys.emplace_back(Key{.type = type, .text = text});
+  }
   return change;
 }
 

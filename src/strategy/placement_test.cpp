@@ -269,6 +269,17 @@ TEST(ConsistentHash, ShardWithoutPointsOwnsNothing) {
   EXPECT_FALSE((*placement)->shards().contains(ShardId(1)));
 }
 
+TEST(ConsistentHash, KeyOnAPointBelongsToThatPoint) {
+  const auto placement =
+      compile({.kind = StrategyKind::kConsistentHash, .key_type = KeyType::kText}, shards(40));
+  for (std::uint32_t shard = 0; shard < 40; ++shard) {
+    for (int i = 0; i < 150; ++i) {
+      const std::string text = fmt::format("shard{:04}:vnode:{}", shard, i);
+      EXPECT_EQ((*placement)->try_owner({.type = KeyType::kText, .text = text}), ShardId(shard));
+    }
+  }
+}
+
 // ---- hash
 
 TEST(Hash, WeightsAreScaledToTheSmallestIntegers) {
@@ -419,6 +430,15 @@ TEST(Range, MoveIsTheSmallestInterval) {
   EXPECT_EQ(moves->front().region.description, "[51, 100]");
   EXPECT_EQ(moves->front().source, ShardId(0));
   EXPECT_EQ(moves->front().target, ShardId(1));
+}
+
+TEST(Range, NeighboursThatMoveAlikeAreOneMove) {
+  const auto before = compile(range_spec({{kA, "0", "9"}, {kA, "10", "19"}}), shards(2));
+  const auto after = compile(range_spec({{kB, "0", "4"}, {kB, "5", "19"}}), shards(2));
+  const auto moves = difference(**before, **after);
+  ASSERT_TRUE(moves.has_value());
+  ASSERT_EQ(moves->size(), 1U);
+  EXPECT_EQ(moves->front().region.description, "[0, 19]");
 }
 
 // ---- geographic
