@@ -119,7 +119,7 @@ inline StrategySpec spec(
 ) {
   StrategySpec made{.kind = kind, .key_type = type};
   made.hash = type == KeyType::kInt4 ? HashFunction::kSha256 : HashFunction::kMd5;
-  made.virtual_nodes_per_shard = 1 + static_cast<std::uint32_t>(random.below(20));
+  made.virtual_nodes_per_shard = 2 + static_cast<std::uint32_t>(random.below(20));
   made.slots = 256;
   made.ranges = ranges(random, type, members);
   made.default_region = members[random.below(members.size())].region;
