@@ -17,9 +17,10 @@ struct pg_conn;  // libpq
 namespace sherd::testing {
 
 /// A private PostgreSQL server in a folder of its own, on a unix socket there; gone without a trace
-/// when the object is destroyed, and killed by the kernel when the test dies. Works for root (the
-/// server then runs as user postgres) and for any other user. The cluster is copied from one that
-/// is made once per process. Not thread-safe; start it from a thread that outlives it.
+/// when the object is destroyed. When the test dies instead, the kernel stops the server and the
+/// folder (sherd-pg-… in TMPDIR) stays. Works for root (the server then runs as user postgres) and
+/// for any other user. The cluster is copied from one that is made once per process. Not
+/// thread-safe; start it from a thread that outlives it. SHERD_PG_BIN names other binaries.
 class PgServer {
  public:
   struct Options {
