@@ -146,10 +146,7 @@ class Algebra {
     if (operand.kind != Operand::Kind::kParameter) {
       return true;
     }
-    const auto types = input_.parameters.types;
-    const bool declared = operand.number <= types.size() && types[operand.number - 1] != 0
-                          && types[operand.number - 1] != oid::kUnknown;
-    return declared
+    return is_declared(input_.parameters, operand.number)
            || has_certain_type(input_.statement, scope_, operand.number, family_of(column.oid));
   }
 

@@ -363,7 +363,13 @@ bool is_own_cast(const sql::TypeName& cast, Family family) noexcept {
   return found != nullptr && found->family == family;
 }
 
-Result<Constant> constant_of(
+bool is_mentioned_once(const sql::Statement& statement, std::uint32_t number) {
+  return count_mentions(statement.text, number) <= 1;
+}
+
+namespace {
+
+Result<Constant> any_constant(
     std::span<const Literal> literals, const Parameters& parameters, const Operand& operand,
     KeyColumn column, bool certain, std::string& scratch
 ) {
@@ -383,10 +389,31 @@ Result<Constant> constant_of(
   }
 }
 
+bool is_ascii(std::string_view text) {
+  return std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+}
+
+}  // namespace
+
+Result<Constant> constant_of(
+    std::span<const Literal> literals, const Parameters& parameters, const Operand& operand,
+    KeyColumn column, bool certain, std::string& scratch
+) {
+  auto found = any_constant(literals, parameters, operand, column, certain, scratch);
+  // Text in another encoding has other bytes than those that the server stores and hashes.
+  if (found && !parameters.text_is_utf8 && !is_ascii(found->key.text)) [[unlikely]] {
+    return Constant{};
+  }
+  return found;
+}
+
 std::optional<std::vector<pgtypes::OwnedKey>> array_of(
     const Input& input, const Operand& operand, KeyColumn column, bool certain
 ) {
   const Family family = family_of(column.oid);
+  if (family == Family::kText && !input.parameters.text_is_utf8) {
+    return std::nullopt;
+  }
   if (!operand.cast.empty()) {
     sql::TypeName element = operand.cast;
     element.is_array = false;

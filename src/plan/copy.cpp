@@ -155,7 +155,10 @@ Result<> check_source(const Copy& copy) {
   return {};
 }
 
-Result<> fill_key(const Named& target, const std::vector<const Column*>& columns, CopyPlan& plan) {
+Result<> fill_key(
+    const Parameters& parameters, const Named& target, const std::vector<const Column*>& columns,
+    CopyPlan& plan
+) {
   const Column* key = target.key_column();
   const auto at = std::ranges::find(columns, key);
   if (key == nullptr || at == columns.end()) {
@@ -164,6 +167,12 @@ Result<> fill_key(const Named& target, const std::vector<const Column*>& columns
             "COPY into a distributed table needs its shard key \"{}\"", target.table->key_column
         ),
         "name the shard key in the column list"
+    );
+  }
+  if (pgtypes::is_text(pgtypes::key_type_of(key->type).value_or(pgtypes::KeyType::kInt8))
+      && !parameters.text_is_utf8) {
+    return refuse(
+        "COPY with a text shard key needs client_encoding UTF8", "SET client_encoding TO 'UTF8'"
     );
   }
   plan.key_field = static_cast<std::uint32_t>(at - columns.begin());
@@ -212,7 +221,7 @@ Result<Plan> copy_in(const Input& input, const Copy& copy, const Named& target) 
   plan.copy.table = target.info->name;
   plan.copy.replicate = target.reference();
   if (target.distributed()) {
-    SHERD_TRY_VOID(fill_key(target, columns, plan.copy));
+    SHERD_TRY_VOID(fill_key(input.parameters, target, columns, plan.copy));
   } else {
     plan.reason = "reference table: every shard gets every row";
   }

@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include <sherd/pgtypes/oid.hpp>
 #include <sherd/plan/plan.hpp>
 #include <sherd/sql/transfer.hpp>
 
@@ -28,6 +29,13 @@ struct Input {
                                 : sql::span_in(statement, literals, part).of(context.text);
   }
 };
+
+/// Whether the client, or the server's description, said of what type parameter `number` is.
+[[nodiscard]] inline bool is_declared(const Parameters& parameters, std::uint32_t number) {
+  const std::size_t i = number - 1;
+  return i < parameters.types.size() && parameters.types[i] != 0
+         && parameters.types[i] != oid::kUnknown;
+}
 
 /// 0A000 with what to change.
 [[nodiscard]] inline std::unexpected<Error> refuse(std::string message, std::string hint) {

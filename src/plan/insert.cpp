@@ -55,8 +55,7 @@ Result<Plan> insert_selected(
   } else if (plain && block.set_operation == sql::SetOperation::kNone) {
     std::string scratch;
     SHERD_TRY(
-        const ShardId shard,
-        shard_of_row(input.literals, input.parameters, target, &block.targets[*at].operand, scratch)
+        const ShardId shard, shard_of_row(input, target, &block.targets[*at].operand, scratch)
     );
     to.add(shard);
   } else {
@@ -80,19 +79,13 @@ Result<RowsByShard> rows_by_shard(const Input& input, const Insert& insert, cons
   RowsByShard rows;
   std::string scratch;
   if (insert.source == Insert::Source::kDefaultValues) {
-    SHERD_TRY(
-        const ShardId shard,
-        shard_of_row(input.literals, input.parameters, target, nullptr, scratch)
-    );
+    SHERD_TRY(const ShardId shard, shard_of_row(input, target, nullptr, scratch));
     rows[shard].push_back(0);
     return rows;
   }
   for (std::size_t i = 0; i < insert.rows.size(); ++i) {
     const sql::Operand* operand = key_operand(columns, *target.key_column(), insert.rows[i]);
-    SHERD_TRY(
-        const ShardId shard,
-        shard_of_row(input.literals, input.parameters, target, operand, scratch)
-    );
+    SHERD_TRY(const ShardId shard, shard_of_row(input, target, operand, scratch));
     rows[shard].push_back(i);
   }
   return rows;
@@ -101,8 +94,7 @@ Result<RowsByShard> rows_by_shard(const Input& input, const Insert& insert, cons
 /// A parameter that a part no longer mentions has no type there, unless it was declared.
 Result<> check_parameters(const Input& input, const std::string& part) {
   for (std::uint32_t n = 1; n <= input.statement.parameter_count; ++n) {
-    const auto types = input.parameters.types;
-    const bool declared = n <= types.size() && types[n - 1] != 0 && types[n - 1] != oid::kUnknown;
+    const bool declared = is_declared(input.parameters, n);
     const std::string name = fmt::format("${}", n);
     bool mentioned = false;
     for (std::size_t at = part.find(name); at != std::string::npos; at = part.find(name, at + 1)) {

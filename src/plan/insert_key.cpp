@@ -143,8 +143,7 @@ const Operand* key_operand(
 }
 
 Result<ShardId> shard_of_row(
-    std::span<const sql::Literal> literals, const Parameters& parameters, const Named& target,
-    const Operand* operand, std::string& scratch
+    const Input& input, const Named& target, const Operand* operand, std::string& scratch
 ) {
   const Column& key = *target.key_column();
   if (operand == nullptr) {
@@ -153,8 +152,12 @@ Result<ShardId> shard_of_row(
   KeyColumn column = key_column_of(key.type);
   column.type =
       pgtypes::key_type_of(key.type).value_or(column.type);  // varchar(n) may cut what it stores
+  const bool certain = operand->kind != Operand::Kind::kParameter
+                       || is_declared(input.parameters, operand->number)
+                       || is_mentioned_once(input.statement, operand->number);
   SHERD_TRY(
-      const Constant value, constant_of(literals, parameters, *operand, column, true, scratch)
+      const Constant value,
+      constant_of(input.literals, input.parameters, *operand, column, certain, scratch)
   );
   switch (value.kind) {
     case Constant::Kind::kKey:

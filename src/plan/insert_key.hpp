@@ -38,8 +38,7 @@ class InsertColumns {
 /// @return kNullKey; kNoShardForKey; kInvalidText and kin; kUnsupported where the key is not known
 /// here.
 [[nodiscard]] Result<ShardId> shard_of_row(
-    std::span<const sql::Literal> literals, const Parameters& parameters, const Named& target,
-    const sql::Operand* operand, std::string& scratch
+    const Input& input, const Named& target, const sql::Operand* operand, std::string& scratch
 );
 
 /// What does not depend on values: that the table may be written so at all.

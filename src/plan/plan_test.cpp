@@ -160,6 +160,15 @@ TEST(Joins, OuterJoinsRestrictOnlyWhatTheyRestrict) {
        "o.user_id = 5",
        "merge all"},
       {"SELECT * FROM users u LEFT JOIN orders o ON o.id = u.age WHERE u.id = 5", kRefused},
+      {"SELECT * FROM users u LEFT JOIN orders o ON o.id = u.age WHERE u.id = 5 AND (o.user_id IS "
+       "NULL OR o.user_id = 5)",
+       kRefused},
+      {"SELECT * FROM users u JOIN (countries a FULL JOIN countries b ON a.id = b.id) ON u.name = "
+       "a.code",
+       "merge all"},
+      {"SELECT * FROM users u JOIN orders o ON o.user_id = u.id FULL JOIN countries c ON c.id = "
+       "u.id",
+       kRefused},
       {"SELECT * FROM users u FULL JOIN orders o ON o.user_id = u.id WHERE u.id = 5", on(5)},
       {"SELECT * FROM users u FULL JOIN orders o ON o.user_id = u.id", kRefused},
       {"SELECT * FROM countries c LEFT JOIN users u ON u.id = c.id", kRefused},

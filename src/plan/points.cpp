@@ -174,7 +174,6 @@ void Points::visit_node(
 
 /// Every row of either side comes out: only what each side says of itself holds.
 void Points::visit_full(BlockId block_id, const sql::JoinNode& node, std::uint32_t nullable) {
-  has_full_join_ = has_full_join_ || block_id == 0;
   for (const std::uint32_t child : {node.left, node.right}) {
     Facts own;
     add_facts_of_node(block_id, child, own);

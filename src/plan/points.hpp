@@ -70,8 +70,6 @@ class Points {
   /// All occurrences of distributed tables, in all levels.
   [[nodiscard]] const std::vector<Confinement>& all() const noexcept { return all_; }
   [[nodiscard]] const Confinement* of(BlockId block, std::uint32_t relation) const noexcept;
-  /// An outer join that keeps both sides stands in the FROM of level 0.
-  [[nodiscard]] bool has_full_join() const noexcept { return has_full_join_; }
 
   /// Shards of `group` that may own a value of `column` in rows that level `block` gives out.
   [[nodiscard]] ShardSet shards_of_output(
@@ -139,7 +137,6 @@ class Points {
   std::vector<std::vector<BlockId>> children_{};  // by block: subqueries in its expressions
   std::vector<Confinement> all_{};
   std::string reason_{};
-  bool has_full_join_ = false;
 };
 
 /// Columns that must equal `column` under `facts`, itself included. Only columns of one family

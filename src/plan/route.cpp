@@ -113,7 +113,8 @@ ProgramPtr compile_insert(const Input& input, const sql::Insert& insert) {
       input, *scope, {.operand = operand, .column = key_column_of(key.type)}, target->group->id
   );
   program->column.type = *type;
-  program->certain = true;
+  program->certain = operand->kind != sql::Operand::Kind::kParameter
+                     || is_mentioned_once(input.statement, operand->number);
   program->writes = true;
   program->stores = true;
   program->typmod = key.typmod;

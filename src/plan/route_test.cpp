@@ -89,6 +89,30 @@ TEST(Parameters, ValuesConfineWhereTheirTypeIsCertain) {
   }
 }
 
+TEST(Parameters, TypeOfOneUsedTwiceInARowIsNotGuessed) {
+  // The server takes $1 for numeric here; eight bytes of a numeric are no bigint.
+  Values values;
+  values.add(binary(std::int64_t{2}), 0, 1);
+  const auto parsed = parse("INSERT INTO users (balance, id) VALUES ($1, $1)");
+  const auto plan = make_plan(*parsed->statement, {}, values.get(), world().context());
+  EXPECT_EQ(outcome(plan), kRefused);
+  const auto route = Route::compile(*parsed->statement, world().context());
+  ASSERT_NE(route, nullptr);
+  EXPECT_EQ(*route->shard({}, values.get(), world().snapshot()), std::nullopt);
+}
+
+TEST(Parameters, TextInAnotherEncodingIsNoKey) {
+  Parameters latin;
+  latin.text_is_utf8 = false;
+  EXPECT_EQ(
+      outcome(plan_text(world(), "SELECT * FROM events WHERE key = '\xc3\xa9'", latin)), "merge all"
+  );
+  EXPECT_EQ(outcome(plan_text(world(), "INSERT INTO events VALUES ('\xc3\xa9')", latin)), kRefused);
+  EXPECT_EQ(outcome(plan_text(world(), "COPY events FROM STDIN", latin)), kRefused);
+  const auto ascii = fmt::format("single {}", index_of(world().owner_of_text(2, "e")));
+  EXPECT_EQ(outcome(plan_text(world(), "SELECT * FROM events WHERE key = 'e'", latin)), ascii);
+}
+
 TEST(Parameters, BeforeTheyAreKnownEveryShardIsMeant) {
   Values values;
   values.add("5", oid::kInt8);

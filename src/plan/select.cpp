@@ -70,7 +70,7 @@ Result<Colocation> colocate(const Survey& survey, const Points& points) {
   }
   SHERD_TRY(const topology::Group* group, group_of_all(points));
   const auto anchor = std::ranges::find(all, 0U, &Confinement::nullable);
-  if (anchor == all.end() || points.has_full_join()) {
+  if (anchor == all.end()) {
     return refuse(
         "an outer join that keeps rows without a partner in a distributed table cannot be spread "
         "over several shards",

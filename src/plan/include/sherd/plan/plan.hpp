@@ -24,6 +24,9 @@ struct Parameters {
   std::span<const std::optional<Bytes>> values{};  // nullopt: NULL
   std::span<const std::uint16_t> formats{};        // 0 text, 1 binary; none: all text; one: for all
   std::span<const Oid> types{};  // declared in Parse, or as the server described them; 0 unknown
+  /// False while client_encoding is not UTF8: a text beyond ASCII, literal or parameter, is then no
+  /// key that could be told here.
+  bool text_is_utf8 = true;
   bool known =
       true;  // false: at Parse or Describe time, before values exist: a key in them is not known
 };
@@ -98,7 +101,7 @@ struct Plan {
   bool drop_later_headers =
       false;  // kCopyOut: leave out the first CopyData of every shard but the first
   std::vector<TableName> dropped_tables{
-  };                     // kAllShards: distributed and reference tables that go: forget them
+  };  // kAllShards: distributed and reference tables that go: forget them
   std::string reason{};  // why this plan, for EXPLAIN and logs: "key user_id = 42"
 };
 
