@@ -103,8 +103,11 @@ void print_rows(const pgconn::ResultSet& rows, bool json) {
 int print_error(const Error& error, bool json) {
   if (json) {
     const nlohmann::json object{
-        {"error", error.message}, {"detail", error.detail}, {"hint", error.hint},
-        {"shard", error.shard},   {"sqlstate", std::string(error.sqlstate())}
+        {"error", error.message},
+        {"detail", error.detail},
+        {"hint", error.hint},
+        {"shard", error.shard},
+        {"sqlstate", std::string(error.sqlstate())}
     };
     fmt::print("{}\n", object.dump(2));
   } else {

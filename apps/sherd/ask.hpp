@@ -3,10 +3,10 @@
 #include <memory>
 #include <string>
 
-#include "commands.hpp"
-
 #include <sherd/net/async.hpp>
 #include <sherd/pgconn/connection.hpp>
+
+#include "commands.hpp"
 
 namespace sherd::program {
 

@@ -27,7 +27,9 @@ int run_explain(const Common& common, const std::string& sql);
 int run_status(const Common& common);
 /// One console command, printed as a table or as JSON.
 int run_console(const Common& common, const std::string& command);
-int run_shards_add(const Common& common, const std::string& name, const std::string& host, std::uint16_t port);
+int run_shards_add(
+    const Common& common, const std::string& name, const std::string& host, std::uint16_t port
+);
 int run_shards_remove(const Common& common, const std::string& name);
 
 }  // namespace sherd::program

@@ -34,7 +34,9 @@ class MachineSecrets final : public config::SecretSource {
   [[nodiscard]] Result<std::string> environment(std::string_view name) const override {
     const char* value = std::getenv(std::string(name).c_str());
     if (value == nullptr) {
-      return fail(ErrorCode::kUndefinedObject, fmt::format("environment variable {} is not set", name));
+      return fail(
+          ErrorCode::kUndefinedObject, fmt::format("environment variable {} is not set", name)
+      );
     }
     return std::string(value);
   }
@@ -140,8 +142,8 @@ Result<Loaded> load_configuration(const fs::path& path) {
 }
 
 std::size_t worker_count(const config::Config& config) {
-  const std::size_t wanted = config.listen.workers != 0 ? config.listen.workers
-                                                        : std::thread::hardware_concurrency();
+  const std::size_t wanted =
+      config.listen.workers != 0 ? config.listen.workers : std::thread::hardware_concurrency();
   return std::clamp<std::size_t>(wanted, 1, 255);  // a worker's number is 8 bits of a process id
 }
 

@@ -3,15 +3,15 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <fmt/format.h>
+#include <sherd/localcluster/postgres.hpp>
 
 #include "commands.hpp"
 #include "router.hpp"
-
-#include <sherd/localcluster/postgres.hpp>
 
 namespace sherd::program {
 namespace {
@@ -45,7 +45,8 @@ std::vector<LocalServer> servers_in(const fs::path& dir, unsigned count) {
 
 Result<> start_server(const LocalServer& server, const localcluster::RunAs& as) {
   localcluster::CreateOptions options;
-  if (std::getenv("SHERD_DEV_NO_FSYNC") != nullptr) {  // for tests: nothing there must survive a power cut
+  if (std::getenv("SHERD_DEV_NO_FSYNC")
+      != nullptr) {  // for tests: nothing there must survive a power cut
     options.extra_config = {"fsync = off", "full_page_writes = off"};
   }
   SHERD_TRY_VOID(localcluster::create_if_missing(server, options, as));
@@ -72,7 +73,9 @@ void stop_all(const std::vector<LocalServer>& servers, const localcluster::RunAs
   for (const LocalServer& server : servers) {
     stopping.push_back(std::async(std::launch::async, [&] {
       if (const auto done = localcluster::stop(server, as); !done) {
-        std::fprintf(stderr, "sherd: %s: %s\n", server.name.c_str(), to_string(done.error()).c_str());
+        std::fprintf(
+            stderr, "sherd: %s: %s\n", server.name.c_str(), to_string(done.error()).c_str()
+        );
       }
     }));
   }
@@ -90,7 +93,8 @@ std::string configuration(
   );
   for (const LocalServer& server : servers) {
     text += fmt::format(
-        "\n[[shards]]\nid = \"{}\"\nhost = \"{}\"\nport = 5432\ndatabase = \"app\"\nuser = \"app\"\n",
+        "\n[[shards]]\nid = \"{}\"\nhost = \"{}\"\nport = 5432\ndatabase = \"app\"\nuser = "
+        "\"app\"\n",
         server.name, server.socket_dir.string()
     );
   }
@@ -111,7 +115,9 @@ Result<> write_file(const fs::path& path, const std::string& text) {
   file << text;
   file.close();
   if (!file) {
-    return fail(ErrorCode::kIo, fmt::format("cannot write {}", path.string()), "choose another --dir");
+    return fail(
+        ErrorCode::kIo, fmt::format("cannot write {}", path.string()), "choose another --dir"
+    );
   }
   return {};
 }

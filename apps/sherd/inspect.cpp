@@ -6,14 +6,14 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "ask.hpp"
-#include "commands.hpp"
-#include "configuration.hpp"
-
 #include <sherd/base/text.hpp>
 #include <sherd/catalog/schema_reader.hpp>
 #include <sherd/catalog/store.hpp>
 #include <sherd/localcluster/postgres.hpp>
+
+#include "ask.hpp"
+#include "commands.hpp"
+#include "configuration.hpp"
 
 namespace sherd::program {
 namespace {
@@ -49,22 +49,21 @@ Result<nlohmann::json> route_keys(
     const auto near = nearest(name, names);
     return fail(
         ErrorCode::kUndefinedTable,
-        table == nullptr ? fmt::format("\"{}\" is not a distributed table", name)
-                         : fmt::format("\"{}\" is a reference table: its rows are on every shard", name),
-        near && table == nullptr ? fmt::format("did you mean \"{}\"?", *near) : "`sherd tables` lists them"
+        table == nullptr
+            ? fmt::format("\"{}\" is not a distributed table", name)
+            : fmt::format("\"{}\" is a reference table: its rows are on every shard", name),
+        near && table == nullptr ? fmt::format("did you mean \"{}\"?", *near)
+                                 : "`sherd tables` lists them"
     );
   }
   const auto group = std::ranges::find(snapshot.groups, table->group, &topology::Group::id);
   nlohmann::json list = nlohmann::json::array();
   for (const std::string& text : keys) {
     std::string scratch;
-    SHERD_TRY(
-        const pgtypes::Key key, pgtypes::key_from_text(group->spec.key_type, text, scratch)
-    );
+    SHERD_TRY(const pgtypes::Key key, pgtypes::key_from_text(group->spec.key_type, text, scratch));
     SHERD_TRY(const ShardId owner, group->placement->owner(key));
     const auto shard = std::ranges::find(snapshot.shards, owner, &topology::Shard::id);
-    list.push_back(
-        {{"key", text}, {"shard", shard->name}, {"why", group->placement->explain(key)}}
+    list.push_back({{"key", text}, {"shard", shard->name}, {"why", group->placement->explain(key)}}
     );
   }
   return list;
@@ -72,7 +71,9 @@ Result<nlohmann::json> route_keys(
 
 }  // namespace
 
-int run_route(const Common& common, const std::string& table, const std::vector<std::string>& keys) {
+int run_route(
+    const Common& common, const std::string& table, const std::vector<std::string>& keys
+) {
   const auto loaded = load_configuration(common.config);
   if (!loaded) {
     return print_error(loaded.error(), common.json);
@@ -162,8 +163,10 @@ net::Task<Result<ShardFacts>> inspect_shard(
   SHERD_CO_TRY(
       const pgconn::ResultSet settings,
       co_await connection->query(
-          "SELECT current_setting('max_prepared_transactions')::int, current_setting('max_connections')::int, "
-          "current_setting('wal_level'), current_setting('server_version_num')::int, pg_is_in_recovery(), "
+          "SELECT current_setting('max_prepared_transactions')::int, "
+          "current_setting('max_connections')::int, "
+          "current_setting('wal_level'), current_setting('server_version_num')::int, "
+          "pg_is_in_recovery(), "
           "has_database_privilege(current_database(), 'CREATE')",
           deadline
       )
@@ -178,17 +181,21 @@ net::Task<Result<ShardFacts>> inspect_shard(
   }
   if (row.at(2) != "logical") {
     findings->push_back(
-        {config.name, fmt::format("wal_level is {}: rows cannot be moved away", row.at(2).value_or("?")),
+        {config.name,
+         fmt::format("wal_level is {}: rows cannot be moved away", row.at(2).value_or("?")),
          "set wal_level = logical and restart the server"}
     );
   }
   if (number(3) < 150000) {
     findings->push_back(
-        {config.name, fmt::format("PostgreSQL {} is older than 15", number(3) / 10000), "upgrade it"}
+        {config.name, fmt::format("PostgreSQL {} is older than 15", number(3) / 10000), "upgrade it"
+        }
     );
   }
   if (row.at(4) == "t") {
-    findings->push_back({config.name, "the server is a standby", "name the primary as the shard's host"});
+    findings->push_back(
+        {config.name, "the server is a standby", "name the primary as the shard's host"}
+    );
   }
   if (row.at(5) != "t") {
     findings->push_back(
@@ -216,13 +223,16 @@ void compare(const std::vector<ShardFacts>& facts, std::vector<Finding>& finding
     if (facts[i].fingerprint != facts[0].fingerprint) {
       findings.push_back(
           {facts[i].name, fmt::format("its schema differs from {}'s", facts[0].name),
-           "make them the same: DDL goes through the router, an empty shard takes pg_dump --schema-only"}
+           "make them the same: DDL goes through the router, an empty shard takes pg_dump "
+           "--schema-only"}
       );
     }
     if (facts[i].encoding != facts[0].encoding || facts[i].collation != facts[0].collation) {
       findings.push_back(
           {facts[i].name, "its database has another encoding or collation",
-           fmt::format("create it with ENCODING '{}' LC_COLLATE '{}'", facts[0].encoding, facts[0].collation)}
+           fmt::format(
+               "create it with ENCODING '{}' LC_COLLATE '{}'", facts[0].encoding, facts[0].collation
+           )}
       );
     }
   }
@@ -248,14 +258,16 @@ int run_check(const Common& common) {
       facts.push_back(*std::move(one));
     } else {
       findings.push_back(
-          {shard.name, to_string(one.error()), "start the server, or mend host, port, user and password"}
+          {shard.name, to_string(one.error()),
+           "start the server, or mend host, port, user and password"}
       );
     }
   }
   compare(facts, findings);
   nlohmann::json list = nlohmann::json::array();
   for (const Finding& finding : findings) {
-    list.push_back({{"shard", finding.shard}, {"problem", finding.problem}, {"mend", finding.mend}});
+    list.push_back({{"shard", finding.shard}, {"problem", finding.problem}, {"mend", finding.mend}}
+    );
     if (!common.json) {
       fmt::print("{}: {}\n    {}\n", finding.shard, finding.problem, finding.mend);
     }
@@ -286,7 +298,8 @@ Result<> append_shard(const Common& common, const std::string& entry) {
 Result<> copy_schema(const engine::ShardConfig& from, const engine::ShardConfig& to) {
   SHERD_TRY(const fs::path bin, localcluster::postgres_bin());
   const std::string dump = fmt::format(
-      "set -o pipefail; '{0}/pg_dump' --schema-only --exclude-schema=sherd -h '{1}' -p {2} -U '{3}' '{4}' | "
+      "set -o pipefail; '{0}/pg_dump' --schema-only --exclude-schema=sherd -h '{1}' -p {2} -U "
+      "'{3}' '{4}' | "
       "'{0}/psql' -X -q -1 -v ON_ERROR_STOP=1 -h '{5}' -p {6} -U '{7}' '{8}'",
       bin.string(), from.primary.host, from.primary.port, from.primary.user, from.primary.database,
       to.primary.host, to.primary.port, to.primary.user, to.primary.database
@@ -303,7 +316,9 @@ Result<> copy_schema(const engine::ShardConfig& from, const engine::ShardConfig&
   return {};
 }
 
-Result<> add_shard(const Common& common, const std::string& name, const std::string& host, std::uint16_t port) {
+Result<> add_shard(
+    const Common& common, const std::string& name, const std::string& host, std::uint16_t port
+) {
   SHERD_TRY(const Loaded loaded, load_configuration(common.config));
   SHERD_TRY(const engine::Options options, engine_options(loaded.config));
   if (options.shards.empty()) {
@@ -311,7 +326,9 @@ Result<> add_shard(const Common& common, const std::string& name, const std::str
   }
   for (const engine::ShardConfig& shard : options.shards) {
     if (shard.name == name) {
-      return fail(ErrorCode::kDuplicateObject, fmt::format("shard \"{}\" is configured already", name));
+      return fail(
+          ErrorCode::kDuplicateObject, fmt::format("shard \"{}\" is configured already", name)
+      );
     }
   }
   const engine::ShardConfig& home = options.shards.front();
@@ -322,15 +339,18 @@ Result<> add_shard(const Common& common, const std::string& name, const std::str
   SHERD_TRY(auto loop, net::Loop::create());
   std::vector<Finding> findings;
   SHERD_TRY(const ShardFacts here, net::blocking_run(*loop, inspect_shard(*loop, home, &findings)));
-  SHERD_TRY(const ShardFacts there, net::blocking_run(*loop, inspect_shard(*loop, added, &findings)));
+  SHERD_TRY(
+      const ShardFacts there, net::blocking_run(*loop, inspect_shard(*loop, added, &findings))
+  );
   if (here.fingerprint != there.fingerprint) {
     SHERD_TRY_VOID(copy_schema(home, added));
   }
   SHERD_TRY_VOID(append_shard(
-      common, fmt::format(
-                  "\n[[shards]]\nid = \"{}\"\nhost = \"{}\"\nport = {}\ndatabase = \"{}\"\nuser = \"{}\"\n",
-                  name, host, port, added.primary.database, added.primary.user
-              )
+      common,
+      fmt::format(
+          "\n[[shards]]\nid = \"{}\"\nhost = \"{}\"\nport = {}\ndatabase = \"{}\"\nuser = \"{}\"\n",
+          name, host, port, added.primary.database, added.primary.user
+      )
   ));
   return {};
 }
@@ -340,7 +360,10 @@ Result<> remove_shard(const Common& common, const std::string& name) {
   SHERD_TRY(const topology::Snapshot snapshot, load_topology(loaded));
   const auto shard = std::ranges::find(snapshot.shards, name, &topology::Shard::name);
   if (shard == snapshot.shards.end()) {
-    return fail(ErrorCode::kUndefinedObject, fmt::format("there is no shard \"{}\"", name), "`sherd shards list` lists them");
+    return fail(
+        ErrorCode::kUndefinedObject, fmt::format("there is no shard \"{}\"", name),
+        "`sherd shards list` lists them"
+    );
   }
   const bool owns = std::ranges::any_of(snapshot.groups, [&](const topology::Group& group) {
     return group.placement->shards().contains(shard->id);
@@ -348,7 +371,10 @@ Result<> remove_shard(const Common& common, const std::string& name) {
   if (shard->id == snapshot.home || owns) {
     return fail(
         ErrorCode::kNotInPrerequisiteState,
-        fmt::format("shard \"{}\" is not empty{}", name, shard->id == snapshot.home ? ": it is the home shard" : ""),
+        fmt::format(
+            "shard \"{}\" is not empty{}", name,
+            shard->id == snapshot.home ? ": it is the home shard" : ""
+        ),
         "move its rows to other shards first"
     );
   }
@@ -366,7 +392,10 @@ Result<> remove_shard(const Common& common, const std::string& name) {
     at = next == std::string::npos ? text.size() : next + 1;
   }
   if (!is_dropping) {
-    return fail(ErrorCode::kInvalidConfig, fmt::format("no [[shards]] entry of {} has id = \"{}\"", common.config, name));
+    return fail(
+        ErrorCode::kInvalidConfig,
+        fmt::format("no [[shards]] entry of {} has id = \"{}\"", common.config, name)
+    );
   }
   std::ofstream out(common.config, std::ios::trunc);
   out << kept;
@@ -379,7 +408,9 @@ Result<> remove_shard(const Common& common, const std::string& name) {
 
 }  // namespace
 
-int run_shards_add(const Common& common, const std::string& name, const std::string& host, std::uint16_t port) {
+int run_shards_add(
+    const Common& common, const std::string& name, const std::string& host, std::uint16_t port
+) {
   const auto added = add_shard(common, name, host, port);
   if (!added) {
     return print_error(added.error(), common.json);

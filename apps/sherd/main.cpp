@@ -1,9 +1,9 @@
 #include <CLI/CLI.hpp>
 
+#include <sherd/base/fault.hpp>
+
 #include "commands.hpp"
 #include "router.hpp"
-
-#include <sherd/base/fault.hpp>
 
 namespace sherd::program {
 namespace {
@@ -16,7 +16,8 @@ int run(int argc, char** argv) {
   int status = 0;
   const auto command = [&](CLI::App* parent, const char* name, const char* what) {
     CLI::App* sub = parent->add_subcommand(name, what);
-    sub->add_option("--config", common.config, "the router's configuration file")->capture_default_str();
+    sub->add_option("--config", common.config, "the router's configuration file")
+        ->capture_default_str();
     sub->add_flag("--json", common.json, "print JSON");
     return sub;
   };
@@ -29,14 +30,17 @@ int run(int argc, char** argv) {
   dev_command->add_option("--shards", dev.shards, "number of shards")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
-  dev_command->add_option("--port", dev.port, "port for clients; 0: any free one")->capture_default_str();
+  dev_command->add_option("--port", dev.port, "port for clients; 0: any free one")
+      ->capture_default_str();
   dev_command->add_option("--workers", dev.workers, "threads of the router; 0: one per processor");
   dev_command->callback([&] { status = run_dev(dev); });
 
   command(&app, "serve", "the router")->callback([&] { status = run_serve(common); });
   command(&app, "check", "every problem of a configuration and of the cluster behind it")
       ->callback([&] { status = run_check(common); });
-  command(&app, "status", "the cluster at a glance")->callback([&] { status = run_status(common); });
+  command(&app, "status", "the cluster at a glance")->callback([&] {
+    status = run_status(common);
+  });
   command(&app, "tables", "distributed and reference tables")->callback([&] {
     status = run_console(common, "SHOW TABLES");
   });
@@ -64,7 +68,8 @@ int run(int argc, char** argv) {
   std::string name;
   std::string host;
   std::uint16_t port = 5432;
-  CLI::App* add = command(shards, "add", "write a shard into the configuration, with the schema of the others");
+  CLI::App* add =
+      command(shards, "add", "write a shard into the configuration, with the schema of the others");
   add->add_option("name", name, "its name")->required();
   add->add_option("--host", host, "host, or folder of a unix socket")->required();
   add->add_option("--port", port, "port")->capture_default_str();
@@ -86,8 +91,11 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   sherd::program::block_signals();
-  if (const char* faults = std::getenv("SHERD_FAULT"); faults != nullptr && !sherd::fault::arm_from_text(faults)) {
-    std::fprintf(stderr, "sherd: SHERD_FAULT is malformed: name=crash or name=fail@3, joined by commas\n");
+  if (const char* faults = std::getenv("SHERD_FAULT");
+      faults != nullptr && !sherd::fault::arm_from_text(faults)) {
+    std::fprintf(
+        stderr, "sherd: SHERD_FAULT is malformed: name=crash or name=fail@3, joined by commas\n"
+    );
     return 2;
   }
   return sherd::program::run(argc, argv);

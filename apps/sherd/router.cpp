@@ -2,10 +2,10 @@
 
 #include <csignal>
 #include <cstdio>
-#include <pthread.h>
 #include <thread>
 
 #include <fmt/format.h>
+#include <pthread.h>
 
 #include <sherd/catalog/store.hpp>
 #include <sherd/config/options.hpp>
@@ -35,17 +35,19 @@ Router::Router(Loaded loaded) : loaded_(std::move(loaded)) {
   append_be(mock_key_, system_random().next());
 }
 
-Router::~Router() { stop(); }
+Router::~Router() {
+  stop();
+}
 
 Result<> Router::start() {
   SHERD_TRY(loop_, net::Loop::create());
   SHERD_TRY(
-      auto store,
-      catalog::Store::open(loaded_.state_path.string(), system_clock(), system_random())
+      auto store, catalog::Store::open(loaded_.state_path.string(), system_clock(), system_random())
   );
   SHERD_TRY(engine::Options options, engine_options(loaded_.config));
   const std::size_t workers = options.workers;
-  cluster_ = std::make_unique<engine::Cluster>(std::move(options), std::move(store), system_random());
+  cluster_ =
+      std::make_unique<engine::Cluster>(std::move(options), std::move(store), system_random());
   control_ = std::make_unique<engine::Worker>(*loop_, *cluster_, workers);
   cluster_->add_worker(*control_);
   tasks_ = std::make_unique<net::TaskGroup>(*loop_);
@@ -57,7 +59,8 @@ Result<> Router::start() {
   return server_->start(*loop_);
 }
 
-// What can change while clients are connected: who may log in. The rest is named and needs a restart.
+// What can change while clients are connected: who may log in. The rest is named and needs a
+// restart.
 Result<> Router::reload() {
   SHERD_TRY(Loaded next, load_configuration(loaded_.path));
   std::string needs_restart;
@@ -78,7 +81,9 @@ Result<> Router::reload() {
   return {};
 }
 
-net::Task<void> Router::housekeeping() { co_await cluster_->housekeeping(*control_); }
+net::Task<void> Router::housekeeping() {
+  co_await cluster_->housekeeping(*control_);
+}
 
 void Router::run() {
   tasks_->spawn(housekeeping());

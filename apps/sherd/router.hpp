@@ -3,16 +3,17 @@
 #include <functional>
 #include <memory>
 
-#include "configuration.hpp"
-
 #include <sherd/engine/cluster.hpp>
 #include <sherd/engine/worker.hpp>
 #include <sherd/net/async.hpp>
 #include <sherd/proxy/server.hpp>
 
+#include "configuration.hpp"
+
 namespace sherd::program {
 
-/// A whole router in this process: state, cluster, server, housekeeping. `sherd serve` and `sherd dev` run one.
+/// A whole router in this process: state, cluster, server, housekeeping. `sherd serve` and `sherd
+/// dev` run one.
 class Router {
  public:
   explicit Router(Loaded loaded);
@@ -23,7 +24,8 @@ class Router {
   /// Brings it up: afterwards clients can connect.
   [[nodiscard]] Result<> start();
   [[nodiscard]] std::uint16_t port() const noexcept { return server_->port(); }
-  /// Runs until SIGTERM or SIGINT; SIGHUP reloads. REQUIRES that these signals are blocked in every thread.
+  /// Runs until SIGTERM or SIGINT; SIGHUP reloads. REQUIRES that these signals are blocked in every
+  /// thread.
   void run();
   /// Drains and ends.
   void stop();

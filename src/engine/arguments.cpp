@@ -1,19 +1,21 @@
-#include <sherd/engine/arguments.hpp>
-
 #include <cctype>
 #include <charconv>
 
 #include <fmt/format.h>
 
 #include <sherd/base/text.hpp>
+#include <sherd/engine/arguments.hpp>
 #include <sherd/sql/lift.hpp>
 
 namespace sherd::engine {
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
+}
 bool is_name_char(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || (static_cast<unsigned char>(c) & 0x80) != 0;
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'
+         || (static_cast<unsigned char>(c) & 0x80) != 0;
 }
 
 class ArgumentReader {
@@ -45,8 +47,8 @@ class ArgumentReader {
  private:
   std::unexpected<Error> not_a_constant() const {
     return fail(
-        ErrorCode::kUnsupported,
-        fmt::format("cannot read the arguments \"{}\"", text_), "give constants, as in 'users', 'user_id'"
+        ErrorCode::kUnsupported, fmt::format("cannot read the arguments \"{}\"", text_),
+        "give constants, as in 'users', 'user_id'"
     );
   }
   void skip_space() {
@@ -67,7 +69,8 @@ class ArgumentReader {
     const std::size_t begin = at_;
     const std::string_view name = word();
     skip_space();
-    const bool is_named = !name.empty() && (text_.substr(at_, 2) == "=>" || text_.substr(at_, 2) == ":=");
+    const bool is_named =
+        !name.empty() && (text_.substr(at_, 2) == "=>" || text_.substr(at_, 2) == ":=");
     if (is_named) {
       argument.name = to_lower(name);
       at_ += 2;
@@ -114,7 +117,9 @@ class ArgumentReader {
     skip_space();
     while (text_.substr(at_, 2) == "::") {
       at_ += 2;
-      while (at_ < text_.size() && (is_name_char(text_[at_]) || text_[at_] == '.' || text_[at_] == '[' || text_[at_] == ']')) {
+      while (at_ < text_.size()
+             && (is_name_char(text_[at_]) || text_[at_] == '.' || text_[at_] == '['
+                 || text_[at_] == ']')) {
         ++at_;
       }
       skip_space();

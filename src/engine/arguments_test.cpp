@@ -1,11 +1,13 @@
-#include <sherd/engine/arguments.hpp>
-
 #include <gtest/gtest.h>
+
+#include <sherd/engine/arguments.hpp>
 
 namespace sherd::engine {
 namespace {
 
-std::string print(std::string_view text, const std::vector<std::optional<std::string>>& parameters = {}) {
+std::string print(
+    std::string_view text, const std::vector<std::optional<std::string>>& parameters = {}
+) {
   const auto arguments = parse_arguments(text, parameters);
   if (!arguments) {
     return std::string(arguments.error().sqlstate());

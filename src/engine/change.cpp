@@ -1,5 +1,3 @@
-#include <sherd/engine/change.hpp>
-
 #include <algorithm>
 #include <array>
 
@@ -9,6 +7,7 @@
 #include <sherd/base/fault.hpp>
 #include <sherd/base/text.hpp>
 #include <sherd/catalog/topology_json.hpp>
+#include <sherd/engine/change.hpp>
 #include <sherd/engine/row_mover.hpp>
 #include <sherd/engine/worker.hpp>
 
@@ -117,7 +116,8 @@ Result<> choose_group(
   const bool is_default = request.colocate_with.empty() || request.colocate_with == "default";
   if (!is_default && request.colocate_with != "none") {
     const auto other = std::ranges::find_if(snapshot.tables, [&](const topology::Table& table) {
-      return request.colocate_with == table.name || request.colocate_with == table.schema + "." + table.name;
+      return request.colocate_with == table.name
+             || request.colocate_with == table.schema + "." + table.name;
     });
     if (other == snapshot.tables.end() || other->kind != topology::TableKind::kDistributed) {
       return fail(
@@ -141,8 +141,8 @@ Result<> choose_group(
     return {};
   }
   const bool shares_default = is_default && !request.spec;
-  const std::string name = shares_default ? std::string(family_name(key_type))
-                                          : request.schema + "." + request.table;
+  const std::string name =
+      shares_default ? std::string(family_name(key_type)) : request.schema + "." + request.table;
   if (const topology::Group* group = snapshot.group_named(name);
       group != nullptr && (shares_default || !request.spec)) {
     change.table.group = group->id;
@@ -164,11 +164,14 @@ Result<> choose_group(
 
 // ---- what would make it wrong
 
-Error table_error(ErrorCode code, const DistributeRequest& request, std::string why, std::string hint) {
+Error table_error(
+    ErrorCode code, const DistributeRequest& request, std::string why, std::string hint
+) {
   return {
       .code = code,
       .message = fmt::format("cannot distribute \"{}\": {}", request.table, why),
-      .hint = std::move(hint)};
+      .hint = std::move(hint)
+  };
 }
 
 Result<> check_unique(const DistributeRequest& request, const topology::RelationInfo& info) {
@@ -176,9 +179,12 @@ Result<> check_unique(const DistributeRequest& request, const topology::Relation
     if (std::ranges::find(unique.columns, request.key) == unique.columns.end()) {
       return std::unexpected(table_error(
           ErrorCode::kInvalidTableDefinition, request,
-          fmt::format("unique constraint \"{}\" does not contain the key \"{}\"", unique.name, request.key),
           fmt::format(
-              "no single server can enforce it over all shards: add \"{}\" to it, or drop it", request.key
+              "unique constraint \"{}\" does not contain the key \"{}\"", unique.name, request.key
+          ),
+          fmt::format(
+              "no single server can enforce it over all shards: add \"{}\" to it, or drop it",
+              request.key
           )
       ));
     }
@@ -196,20 +202,25 @@ Result<> check_foreign_keys(
       continue;
     }
     const bool is_self = foreign.target_schema == request.schema && foreign.target == request.table;
-    const std::string target_key = is_self ? request.key : (target != nullptr ? target->key_column : "");
+    const std::string target_key =
+        is_self ? request.key : (target != nullptr ? target->key_column : "");
     const bool is_together = is_self || (target != nullptr && target->group == group);
     bool pairs_keys = false;
     for (std::size_t i = 0; i < foreign.columns.size() && i < foreign.target_columns.size(); ++i) {
-      pairs_keys = pairs_keys
-                   || (foreign.columns[i] == request.key && foreign.target_columns[i] == target_key);
+      pairs_keys =
+          pairs_keys
+          || (foreign.columns[i] == request.key && foreign.target_columns[i] == target_key);
     }
     const bool is_distributed = request.kind == topology::TableKind::kDistributed;
     if (!is_distributed || !is_together || !pairs_keys) {
       return std::unexpected(table_error(
           ErrorCode::kInvalidTableDefinition, request,
-          fmt::format("foreign key \"{}\" to \"{}\" would cross shards", foreign.name, foreign.target),
           fmt::format(
-              "make \"{}\" a reference table first, or distribute it by the same key and let the foreign key "
+              "foreign key \"{}\" to \"{}\" would cross shards", foreign.name, foreign.target
+          ),
+          fmt::format(
+              "make \"{}\" a reference table first, or distribute it by the same key and let the "
+              "foreign key "
               "contain it, or drop the constraint",
               foreign.target
           )
@@ -232,7 +243,8 @@ Result<const topology::RelationInfo*> check_table(
   if (info->kind != topology::RelationKind::kTable || info->has_parent || info->has_children) {
     return std::unexpected(table_error(
         ErrorCode::kUnsupported, request,
-        "it is not an ordinary table (views, partitioned and inherited tables are not available yet)",
+        "it is not an ordinary table (views, partitioned and inherited tables are not available "
+        "yet)",
         "distribute ordinary tables"
     ));
   }
@@ -266,7 +278,8 @@ Result<pgtypes::KeyType> check_key(
     return std::unexpected(table_error(
         ErrorCode::kInvalidTableDefinition, request,
         fmt::format("column \"{}\" ({}) cannot be a key", request.key, column->type_name),
-        "use smallint, integer, bigint, text, varchar or uuid (for ranges also date, timestamp, numeric)"
+        "use smallint, integer, bigint, text, varchar or uuid (for ranges also date, timestamp, "
+        "numeric)"
     ));
   }
   return *type;
@@ -319,7 +332,8 @@ net::Task<Result<>> close_gate(
   next.switching = {table};
   SHERD_CO_TRY_VOID(cluster.publish(lock, std::move(next), who, "change of " + table + " begins"));
   co_return co_await cluster.wait_for_older(
-      worker.loop(), cluster.topology().epoch(), Deadline::after(worker.loop().clock(), kQuiesceLimit)
+      worker.loop(), cluster.topology().epoch(),
+      Deadline::after(worker.loop().clock(), kQuiesceLimit)
   );
 }
 
@@ -351,7 +365,9 @@ net::Task<Result<>> run_change(
     Worker& worker, const PlannedChange& change, std::function<void(std::uint64_t)> progress
 ) {
   SHERD_CO_TRY(const std::string record, to_json(change));
-  RowMover mover(worker, change.table, change.new_group ? &*change.new_group : nullptr, std::move(progress));
+  RowMover mover(
+      worker, change.table, change.new_group ? &*change.new_group : nullptr, std::move(progress)
+  );
   auto moved = co_await mover.run(
       fmt::format("INSERT INTO sherd.topology_change (change) VALUES ({})", quote_literal(record))
   );
@@ -415,9 +431,9 @@ net::Task<Result<>> finish_pending_changes(
     SHERD_CO_TRY(const PlannedChange change, from_json(row[0].value_or(""), next));
     apply(change, next);
   }
-  SHERD_CO_TRY_VOID(
-      cluster.publish(lock, std::move(next), "recovery", "changes that were committed on the shards")
-  );
+  SHERD_CO_TRY_VOID(cluster.publish(
+      lock, std::move(next), "recovery", "changes that were committed on the shards"
+  ));
   co_return co_await clear_pending(worker);
 }
 

@@ -1,19 +1,18 @@
-#include <sherd/engine/cluster.hpp>
-
 #include <algorithm>
-#include <gnu/libc-version.h>
 
 #include <fmt/format.h>
+#include <gnu/libc-version.h>
 
 #include <sherd/base/text.hpp>
 #include <sherd/catalog/schema_reader.hpp>
 #include <sherd/engine/change.hpp>
+#include <sherd/engine/cluster.hpp>
 #include <sherd/engine/worker.hpp>
 
 namespace sherd::engine {
 namespace {
 
-constexpr Duration kControlLimit = std::chrono::seconds(60);   // for the router's own statements
+constexpr Duration kControlLimit = std::chrono::seconds(60);  // for the router's own statements
 constexpr Duration kSchemaPollInterval = std::chrono::seconds(2);
 constexpr Duration kForeignGrace = std::chrono::seconds(10);
 
@@ -225,13 +224,14 @@ net::Task<Result<>> Cluster::prepare_shard(Worker& worker, ShardId shard) {
   SHERD_CO_TRY(
       const pgconn::ResultSet have,
       co_await lease->query(
-          "SELECT to_regclass('sherd.commit_record'), to_regclass('sherd.topology_change')", deadline
+          "SELECT to_regclass('sherd.commit_record'), to_regclass('sherd.topology_change')",
+          deadline
       )
   );
   if (!have.rows.at(0).at(0) || !have.rows.at(0).at(1)) {
     SHERD_CO_TRY_VOID(co_await lease->query(
-        "SET client_min_messages = warning;" + txn::commit_record_ddl() + ";" + topology_change_ddl()
-            + ";RESET client_min_messages",
+        "SET client_min_messages = warning;" + txn::commit_record_ddl() + ";"
+            + topology_change_ddl() + ";RESET client_min_messages",
         deadline
     ));
   }
@@ -245,7 +245,8 @@ net::Task<Result<>> Cluster::read_defaults(Worker& worker) {
   SHERD_CO_TRY(
       const pgconn::ResultSet rows,
       co_await lease->query(
-          "SELECT current_setting('search_path'), current_setting('default_transaction_isolation')", deadline
+          "SELECT current_setting('search_path'), current_setting('default_transaction_isolation')",
+          deadline
       )
   );
   lease.release();
@@ -281,8 +282,8 @@ net::Task<Result<>> Cluster::refresh_schema(
   co_return publish(lock, std::move(next), std::move(who), std::move(what));
 }
 
-// A server on this machine's own socket shares our C library; what others have is known by the version
-// that they record with their collations.
+// A server on this machine's own socket shares our C library; what others have is known by the
+// version that they record with their collations.
 void Cluster::learn_collations(const topology::Snapshot& snapshot) {
   const topology::Schema::Parts& parts = snapshot.schema->parts();
   const bool is_local = std::ranges::all_of(snapshot.shards, [](const topology::Shard& shard) {
@@ -319,9 +320,8 @@ net::Task<void> Cluster::poll_schema(Worker& worker) {
   if (!version || *version == schema_version_) {
     co_return;  // a home shard that is down is noticed by everything else
   }
-  const auto lock = co_await lock_changes(
-      worker.loop(), Deadline::after(worker.loop().clock(), kControlLimit)
-  );
+  const auto lock =
+      co_await lock_changes(worker.loop(), Deadline::after(worker.loop().clock(), kControlLimit));
   if (!lock) {
     co_return;  // next time
   }
@@ -330,7 +330,8 @@ net::Task<void> Cluster::poll_schema(Worker& worker) {
   if (schema && schema->parts().fingerprint != before) {
     topology::Snapshot next = *holder_.current();
     next.schema = std::make_shared<const topology::Schema>(*schema);
-    const auto published = publish(*lock, std::move(next), "housekeeping", "schema change detected");
+    const auto published =
+        publish(*lock, std::move(next), "housekeeping", "schema change detected");
     if (!published) {
       co_return;  // tried again: the version is not noted
     }
@@ -346,7 +347,8 @@ net::Task<void> Cluster::recover_once(Worker& worker) {
       worker, ids_of(*snapshot), identity_.cluster, identity_.router, kForeignGrace,
       Deadline::after(worker.loop().clock(), kControlLimit)
   );
-  (void)done;  // a shard that is down stays in doubt: the next round tries again, `sherd transactions` shows it
+  (void)done;  // a shard that is down stays in doubt: the next round tries again, `sherd
+               // transactions` shows it
 }
 
 net::Task<void> Cluster::housekeeping(Worker& worker) {

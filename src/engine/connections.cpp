@@ -7,8 +7,7 @@ namespace sherd::engine {
 namespace {
 
 Error canceled() {
-  return {
-      .code = ErrorCode::kQueryCanceled, .message = "canceling statement due to user request"};
+  return {.code = ErrorCode::kQueryCanceled, .message = "canceling statement due to user request"};
 }
 
 }  // namespace
@@ -18,8 +17,8 @@ bool Session::is_synced(pgconn::Connection& connection) const noexcept {
          && connection.applied().fingerprint == settings_.session_fingerprint();
 }
 
-// Makes the session's settings hold on a connection that others have used. Not pipelined with the statement: if a
-// setting fails, the statement must not run without it.
+// Makes the session's settings hold on a connection that others have used. Not pipelined with the
+// statement: if a setting fails, the statement must not run without it.
 net::Task<Result<>> Session::sync_settings(pgconn::Connection* connection) {
   pgconn::AppliedSettings& applied = connection->applied();
   const session::SettingMap& wanted = settings_.session_values();
@@ -39,9 +38,9 @@ net::Task<Result<>> Session::sync_settings(pgconn::Connection* connection) {
 
 // Levels that promise one snapshot cannot be kept by several shards' own.
 Result<> Session::check_isolation(ShardId joining) const {
-  const bool is_alone = txn_.participants().empty()
-                        || (txn_.participants().size() == 1
-                            && txn_.participants().front()->shard == joining);
+  const bool is_alone =
+      txn_.participants().empty()
+      || (txn_.participants().size() == 1 && txn_.participants().front()->shard == joining);
   if (is_alone) {
     return {};
   }
@@ -91,7 +90,9 @@ net::Task<Result<Session::Borrowed>> Session::borrow(ShardId shard, bool writes)
       if (participant->lease->is_broken()) {
         co_return fail(Error{
             .code = ErrorCode::kConnectionFailed,
-            .message = fmt::format("the transaction's connection to shard {} is gone", worker_.shard_name(shard)),
+            .message = fmt::format(
+                "the transaction's connection to shard {} is gone", worker_.shard_name(shard)
+            ),
             .shard = worker_.shard_name(shard)
         });
       }
@@ -154,7 +155,8 @@ net::Task<Result<Session::Borrowed>> Session::borrow_beside(ShardId shard) {
   co_return borrowed;
 }
 
-// In shard order: two statements that need the same shards cannot each hold what the other waits for.
+// In shard order: two statements that need the same shards cannot each hold what the other waits
+// for.
 net::Task<Result<std::vector<Session::Borrowed>>> Session::borrow_all(
     std::vector<ShardId> shards, bool writes
 ) {
@@ -193,8 +195,8 @@ net::Task<void> Session::give_back(Borrowed* borrowed) {
     co_return;
   }
   if (pin_wanted_ && !pinned_ && !borrowed->connection->is_broken()) {
-    const bool is_home = borrowed->connection->options().shard
-                         == worker_.shard_name(worker_.snapshot()->home);
+    const bool is_home =
+        borrowed->connection->options().shard == worker_.shard_name(worker_.snapshot()->home);
     if (is_home) {
       pinned_ = std::move(borrowed->lease);
       co_return;
@@ -217,8 +219,8 @@ void Session::release_participant(ShardId shard, pool::Lease lease) {
   lease.release();
 }
 
-// The shard went away in the middle of a statement. Inside a transaction nothing of it can have been committed; alone,
-// a write may have been.
+// The shard went away in the middle of a statement. Inside a transaction nothing of it can have
+// been committed; alone, a write may have been.
 Error Session::lost(Error error, bool writes) const {
   if (writes && !txn_.is_open() && error.code == ErrorCode::kConnectionFailed) {
     error.code = ErrorCode::kOutcomeUnknown;

@@ -31,13 +31,15 @@ wire::CopyFormat format_of(const plan::CopyPlan& copy) {
 Error copy_failed(std::string_view reason) {
   return {
       .code = ErrorCode::kQueryCanceled,
-      .message = fmt::format("COPY from stdin failed: {}", reason)};
+      .message = fmt::format("COPY from stdin failed: {}", reason)
+  };
 }
 
 Error unexpected_in_copy(char type) {
   return {
       .code = ErrorCode::kProtocolViolation,
-      .message = fmt::format("unexpected message type '{}' during COPY from stdin", type)};
+      .message = fmt::format("unexpected message type '{}' during COPY from stdin", type)
+  };
 }
 
 }  // namespace
@@ -73,9 +75,8 @@ net::Task<Result<>> Session::feed_relay(pgconn::Connection* connection, const ex
       net::OneShot<> drained(loop);
       connection->set_drained([setter = drained.setter()]() mutable { setter.set(); });
       while (connection->queued_bytes() > kCongestedBytes && !relay->is_done()) {
-        const auto woken = co_await drained.wait_until(
-            Deadline(loop.now() + std::chrono::milliseconds(100))
-        );
+        const auto woken =
+            co_await drained.wait_until(Deadline(loop.now() + std::chrono::milliseconds(100)));
         if (woken) {
           break;
         }
@@ -155,14 +156,17 @@ net::Task<Result<>> Session::feed_copy(exec::CopyIn* copy) {
           co_await copy->drained();
         }
         break;
-      case 'c': co_return Result<>{};
+      case 'c':
+        co_return Result<>{};
       case 'f': {
         const auto reason = wire::CopyFail::decode(message->body());
         co_return std::unexpected(copy_failed(reason ? reason->reason : "malformed CopyFail"));
       }
       case 'S':
-      case 'H': break;  // PostgreSQL ignores them during COPY
-      default: co_return std::unexpected(unexpected_in_copy(message->type));
+      case 'H':
+        break;  // PostgreSQL ignores them during COPY
+      default:
+        co_return std::unexpected(unexpected_in_copy(message->type));
     }
     if (cancel_requested_) {
       co_return fail(ErrorCode::kQueryCanceled, "canceling statement due to user request");

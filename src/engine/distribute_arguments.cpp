@@ -1,5 +1,3 @@
-#include <sherd/engine/distribute_arguments.hpp>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -7,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <sherd/base/text.hpp>
+#include <sherd/engine/distribute_arguments.hpp>
 
 namespace sherd::engine {
 namespace {
@@ -22,14 +21,18 @@ struct Function {
 const std::array<Function, 3>& functions() {
   static const std::array<Function, 3> kFunctions = {
       Function{
-          "create_distributed_table", topology::TableKind::kDistributed,
+          "create_distributed_table",
+          topology::TableKind::kDistributed,
           {"table_name", "distribution_column", "distribution_type", "colocate_with", "shard_count",
-           "strategy", "slots", "hash_function", "virtual_nodes", "ranges", "regions", "default_region",
-           "pins", "fallback", "allow_gaps"}},
+           "strategy", "slots", "hash_function", "virtual_nodes", "ranges", "regions",
+           "default_region", "pins", "fallback", "allow_gaps"}
+      },
       Function{"create_reference_table", topology::TableKind::kReference, {"table_name"}},
       Function{
-          "undistribute_table", topology::TableKind::kLocal,
-          {"table_name", "cascade_via_foreign_keys"}},
+          "undistribute_table",
+          topology::TableKind::kLocal,
+          {"table_name", "cascade_via_foreign_keys"}
+      },
   };
   return kFunctions;
 }
@@ -88,8 +91,8 @@ std::vector<std::string> split_name(std::string_view text) {
 }
 
 Result<> resolve_table(
-    std::string_view text, const topology::Snapshot& snapshot, const std::vector<std::string>& search_path,
-    DistributeRequest& request
+    std::string_view text, const topology::Snapshot& snapshot,
+    const std::vector<std::string>& search_path, DistributeRequest& request
 ) {
   const std::vector<std::string> parts = split_name(text);
   if (parts.size() == 2 && snapshot.schema->find(parts[0], parts[1]) != nullptr) {
@@ -128,7 +131,9 @@ Result<std::uint32_t> number(std::string_view name, std::string_view text) {
 }
 
 // "a=x, b=y": pairs of the options that are maps.
-Result<std::vector<std::pair<std::string, std::string>>> pairs(std::string_view name, std::string_view text) {
+Result<std::vector<std::pair<std::string, std::string>>> pairs(
+    std::string_view name, std::string_view text
+) {
   std::vector<std::pair<std::string, std::string>> result;
   while (!text.empty()) {
     const std::string_view item = text.substr(0, text.find(','));
@@ -207,7 +212,8 @@ Result<StrategySpec> read_spec(const Named& named, strategy::StrategyKind kind) 
     const auto fallback_kind = strategy::kind_named(fallback.empty() ? "slot" : fallback);
     if (!fallback_kind || *fallback_kind == strategy::StrategyKind::kDirectory) {
       return fail(
-          ErrorCode::kInvalidParameterValue, fmt::format("fallback \"{}\" is not a strategy", fallback)
+          ErrorCode::kInvalidParameterValue,
+          fmt::format("fallback \"{}\" is not a strategy", fallback)
       );
     }
     StrategySpec below = spec;
@@ -220,11 +226,13 @@ Result<StrategySpec> read_spec(const Named& named, strategy::StrategyKind kind) 
 
 }  // namespace
 
-bool is_distribute_function(std::string_view name) { return find_function(name) != nullptr; }
+bool is_distribute_function(std::string_view name) {
+  return find_function(name) != nullptr;
+}
 
 Result<DistributeRequest> distribute_request(
-    std::string_view name, const std::vector<Argument>& arguments, const topology::Snapshot& snapshot,
-    const std::vector<std::string>& search_path
+    std::string_view name, const std::vector<Argument>& arguments,
+    const topology::Snapshot& snapshot, const std::vector<std::string>& search_path
 ) {
   const Function& function = *find_function(name);
   SHERD_TRY(const Named named, by_name(function, arguments));
@@ -232,8 +240,10 @@ Result<DistributeRequest> distribute_request(
   if (table.empty()) {
     return fail(
         ErrorCode::kUndefinedFunction, fmt::format("{}() needs the name of a table", name),
-        fmt::format("for example: SELECT {}('users'{})", name,
-                    function.kind == topology::TableKind::kDistributed ? ", 'user_id'" : "")
+        fmt::format(
+            "for example: SELECT {}('users'{})", name,
+            function.kind == topology::TableKind::kDistributed ? ", 'user_id'" : ""
+        )
     );
   }
   DistributeRequest request;
@@ -245,7 +255,8 @@ Result<DistributeRequest> distribute_request(
   request.key = take(named, "distribution_column");
   if (request.key.empty()) {
     return fail(
-        ErrorCode::kUndefinedFunction, "create_distributed_table() needs the column to distribute by",
+        ErrorCode::kUndefinedFunction,
+        "create_distributed_table() needs the column to distribute by",
         fmt::format("for example: SELECT create_distributed_table('{}', 'id')", table)
     );
   }
@@ -261,7 +272,8 @@ Result<DistributeRequest> distribute_request(
     const auto kind = strategy::kind_named(strategy_name);
     if (!kind) {
       return fail(
-          ErrorCode::kInvalidParameterValue, fmt::format("strategy \"{}\" is not known", strategy_name),
+          ErrorCode::kInvalidParameterValue,
+          fmt::format("strategy \"{}\" is not known", strategy_name),
           "use slot, hash, consistent_hash, range, geographic or directory"
       );
     }

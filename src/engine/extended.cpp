@@ -22,7 +22,8 @@ Error no_statement(std::string_view name) {
 Error no_portal(std::string_view name) {
   return {
       .code = ErrorCode::kUndefinedCursor,
-      .message = fmt::format("portal \"{}\" does not exist", name)};
+      .message = fmt::format("portal \"{}\" does not exist", name)
+  };
 }
 
 std::string cache_key(std::string_view text, const wire::IntegerList<std::uint32_t>& types) {
@@ -147,8 +148,8 @@ net::Task<Result<Session::ShortBatch>> Session::run_short_batch(
   bind->values.copy_to(values);
   const std::vector<std::uint16_t> formats(bind->formats.begin(), bind->formats.end());
   const auto shard = route->shard(
-      worker_.lifted().literals,
-      {.values = values, .formats = formats, .types = statement->types}, *worker_.snapshot()
+      worker_.lifted().literals, {.values = values, .formats = formats, .types = statement->types},
+      *worker_.snapshot()
   );
   if (!shard || !*shard) {
     co_return undo_short(shape->parse != nullptr, bind->statement);
@@ -193,7 +194,8 @@ Session::ShortBatch Session::undo_short(bool parsed, std::string_view name) {
   return ShortBatch::kNotTaken;
 }
 
-std::optional<Session::ShortShape> Session::short_shape(const std::vector<ClientMessage>& messages) {
+std::optional<Session::ShortShape> Session::short_shape(const std::vector<ClientMessage>& messages
+) {
   ShortShape shape;
   std::size_t at = 0;
   if (at < messages.size() && messages[at].type == 'P') {
@@ -221,7 +223,8 @@ std::optional<Session::ShortShape> Session::short_shape(const std::vector<Client
   return shape;
 }
 
-// Bind under the server's name of the statement, which is parsed there first if it is not yet known.
+// Bind under the server's name of the statement, which is parsed there first if it is not yet
+// known.
 void Session::send_named(
     Borrowed* borrowed, const ShortShape& shape, const Prepared& statement, exec::Swallow& swallow
 ) {
@@ -264,9 +267,15 @@ net::Task<Session::Answer> Session::run_long_batch(
     Answer answer = Told::kSuccess;
     begin_statement({});
     switch (message.type) {
-      case 'P': answer = co_await on_parse(&message, next != nullptr); break;
-      case 'B': answer = on_bind(&message); break;
-      case 'C': answer = co_await on_close(&message); break;
+      case 'P':
+        answer = co_await on_parse(&message, next != nullptr);
+        break;
+      case 'B':
+        answer = on_bind(&message);
+        break;
+      case 'C':
+        answer = co_await on_close(&message);
+        break;
       case 'D':
         if (next != nullptr && next->type == 'E' && describes(message, *next)) {
           answer = co_await on_execute(next, true, needs_transaction);
@@ -275,7 +284,9 @@ net::Task<Session::Answer> Session::run_long_batch(
           answer = co_await on_describe(&message);
         }
         break;
-      case 'E': answer = co_await on_execute(&message, false, needs_transaction); break;
+      case 'E':
+        answer = co_await on_execute(&message, false, needs_transaction);
+        break;
       default:
         answer = fail(
             ErrorCode::kProtocolViolation, fmt::format("unexpected message type '{}'", message.type)
@@ -301,9 +312,7 @@ net::Task<Session::Answer> Session::on_parse(const ClientMessage* message, bool 
   SHERD_CO_TRY(const CachedStatement* found, worker_.look_up(parse.sql, *search_path_));
   const std::shared_ptr<const sql::Statement> facts = found->facts;
   if (!facts) {
-    SHERD_CO_TRY(
-        const sql::Analysis analysis, sql::analyze(parse.sql, worker_.lifted().literals)
-    );
+    SHERD_CO_TRY(const sql::Analysis analysis, sql::analyze(parse.sql, worker_.lifted().literals));
     if (analysis.statements.size() > 1) {
       co_return fail(
           ErrorCode::kSyntax, "cannot insert multiple commands into a prepared statement"
@@ -339,7 +348,9 @@ Session::Answer Session::on_bind(const ClientMessage* message) {
   if (!name.empty() && portals_.contains(name)) {
     return fail(ErrorCode::kDuplicateCursor, fmt::format("cursor \"{}\" already exists", name));
   }
-  portals_.insert_or_assign(name, Portal{.statement = std::move(statement), .bind = message->whole});
+  portals_.insert_or_assign(
+      name, Portal{.statement = std::move(statement), .bind = message->whole}
+  );
   std::string complete;
   wire::append_bind_complete(complete);
   port_.send_copy(complete);
@@ -353,7 +364,9 @@ Result<Session::Request> Session::portal_request(const Portal& portal) {
   SHERD_TRY(const CachedStatement* found, worker_.look_up(request.text, *search_path_));
   request.facts = found->facts;
   request.literals = worker_.lifted().literals;
-  SHERD_TRY(const wire::Bind bind, wire::Bind::decode(portal.bind.bytes().subspan(wire::kHeaderBytes)));
+  SHERD_TRY(
+      const wire::Bind bind, wire::Bind::decode(portal.bind.bytes().subspan(wire::kHeaderBytes))
+  );
   request.values.resize(bind.values.size());
   bind.values.copy_to(request.values);
   request.formats.assign(bind.formats.begin(), bind.formats.end());
@@ -447,8 +460,8 @@ net::Task<Session::Answer> Session::on_describe(const ClientMessage* message) {
   co_return co_await describe_statement(portal.statement, &portal, false);
 }
 
-// Asks a shard: any, since all have the same schema. One that takes part in the transaction is asked
-// there, where it knows what the transaction has created.
+// Asks a shard: any, since all have the same schema. One that takes part in the transaction is
+// asked there, where it knows what the transaction has created.
 net::Task<Session::Answer> Session::describe_statement(
     std::shared_ptr<const Prepared> statement, const Portal* portal, bool validate_only
 ) {

@@ -1,6 +1,6 @@
-#include <sherd/engine/open_statements.hpp>
-
 #include <algorithm>
+
+#include <sherd/engine/open_statements.hpp>
 
 namespace sherd::engine {
 

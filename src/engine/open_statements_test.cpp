@@ -1,5 +1,3 @@
-#include <sherd/engine/open_statements.hpp>
-
 #include <limits>
 #include <map>
 #include <random>
@@ -7,6 +5,8 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include <sherd/engine/open_statements.hpp>
 
 namespace sherd::engine {
 namespace {

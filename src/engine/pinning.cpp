@@ -1,8 +1,8 @@
-#include <sherd/engine/pinning.hpp>
-
 #include <algorithm>
 #include <array>
 #include <string_view>
+
+#include <sherd/engine/pinning.hpp>
 
 namespace sherd::engine {
 namespace {

@@ -45,7 +45,8 @@ net::Task<Session::Answer> Session::run_planned(Request* request) {
   if (pins && (plan.shards.size() != 1 || plan.shards.front() != worker_.snapshot()->home)) {
     co_return fail(
         ErrorCode::kUnsupported,
-        "session state (advisory locks, set_config, temporary tables) is kept on the home shard only",
+        "session state (advisory locks, set_config, temporary tables) is kept on the home shard "
+        "only",
         "use it in a statement without rows of distributed tables"
     );
   }
@@ -66,7 +67,8 @@ net::Task<Session::Answer> Session::run_plan(Request* request, plan::Plan* plan)
       &Session::run_copy_in,     // kCopyIn
       &Session::run_copy_out,    // kCopyOut
   };
-  auto& counter = plan->shards.size() == 1 ? worker_.stats().single_shard : worker_.stats().multi_shard;
+  auto& counter =
+      plan->shards.size() == 1 ? worker_.stats().single_shard : worker_.stats().multi_shard;
   counter.fetch_add(1, std::memory_order_relaxed);
   return (this->*kRunners[static_cast<std::size_t>(plan->kind)])(request, plan);
 }
@@ -116,7 +118,8 @@ Result<net::Slice> Session::shard_request(
   }
   const BindMessage parts = split_bind(request.portal->bind.bytes().subspan(wire::kHeaderBytes));
   const std::string formats = encode_formats(request.result_formats);
-  const std::string_view portal = max_rows != 0 && is_explicit_ ? request.cursor : std::string_view();
+  const std::string_view portal =
+      max_rows != 0 && is_explicit_ ? request.cursor : std::string_view();
   append_bind(bytes, portal, name, parts.parameters, as_bytes(formats));
   ++swallow.bind_complete;
   if (request.describe) {
@@ -137,9 +140,8 @@ net::Task<Session::Answer> Session::relay(Request* request, Borrowed* borrowed) 
     bytes = net::Slice::adopt(std::move(query));
   } else {
     SHERD_CO_TRY(
-        bytes, shard_request(
-                   *request, request->text, *borrowed->connection, request->max_rows, swallow
-               )
+        bytes,
+        shard_request(*request, request->text, *borrowed->connection, request->max_rows, swallow)
     );
   }
   exec::Relay relay(worker_.loop(), *borrowed->connection, port_, swallow);
@@ -196,17 +198,19 @@ exec::ScatterOptions Session::merge_options(const Request& request, const plan::
 net::Task<Result<exec::ScatterOutcome>> Session::scatter(
     Request* request, plan::Plan* plan, exec::ScatterOptions options
 ) {
-  const bool answers_alone = plan->kind == plan::PlanKind::kWriteCopies
-                             || plan->kind == plan::PlanKind::kAllShards;
+  const bool answers_alone =
+      plan->kind == plan::PlanKind::kWriteCopies || plan->kind == plan::PlanKind::kAllShards;
   const ShardId home = worker_.snapshot()->home;
   SHERD_CO_TRY(std::vector<Borrowed> borrowed, co_await borrow_all(plan->shards, plan->writes));
   std::vector<exec::ScatterPart> parts;
   Request shard_side = *request;
-  shard_side.describe = true;  // the merger must know the columns, whatever the client wants to hear
+  shard_side.describe =
+      true;  // the merger must know the columns, whatever the client wants to hear
   shard_side.result_formats = merge::shard_formats(options.recipe, request->result_formats);
   const bool streams = !options.recipe.groups() && !options.recipe.distinct;
-  const std::uint64_t shard_rows =
-      request->max_rows != 0 && streams && !is_explicit_ ? request->max_rows + options.recipe.offset : 0;
+  const std::uint64_t shard_rows = request->max_rows != 0 && streams && !is_explicit_
+                                       ? request->max_rows + options.recipe.offset
+                                       : 0;
   for (std::size_t i = 0; i < borrowed.size(); ++i) {
     const std::string_view sql = !plan->split.empty()      ? std::string_view(plan->split[i])
                                  : plan->shard_sql.empty() ? request->text
@@ -297,8 +301,8 @@ net::Task<Session::Answer> Session::run_everywhere(Request* request, plan::Plan*
   co_return Told::kSuccess;
 }
 
-// CREATE INDEX CONCURRENTLY, VACUUM and kin: PostgreSQL has no transaction for them, so neither have we. Each can be
-// run again where it failed.
+// CREATE INDEX CONCURRENTLY, VACUUM and kin: PostgreSQL has no transaction for them, so neither
+// have we. Each can be run again where it failed.
 net::Task<Session::Answer> Session::run_outside_transaction(Request* request, plan::Plan* plan) {
   if (txn_.is_open()) {
     co_return fail(
@@ -312,8 +316,10 @@ net::Task<Session::Answer> Session::run_outside_transaction(Request* request, pl
   }
   if (!outcome) {
     Error error = std::move(outcome).error();
-    error.hint = "it may have been done on other shards, which cannot be undone: mend the cause and run it again "
-                 "(with IF NOT EXISTS or IF EXISTS)";
+    error.hint =
+        "it may have been done on other shards, which cannot be undone: mend the cause and run it "
+        "again "
+        "(with IF NOT EXISTS or IF EXISTS)";
     co_return std::unexpected(std::move(error));
   }
   send_complete(outcome->tag);

@@ -1,8 +1,8 @@
-#include <sherd/engine/routing.hpp>
-
 #include <algorithm>
 
 #include <fmt/format.h>
+
+#include <sherd/engine/routing.hpp>
 
 namespace sherd::engine {
 namespace {
@@ -27,7 +27,9 @@ class CopyRouter {
       );
     }
     SHERD_TRY(const pgtypes::Key key, decode(*field));
-    SHERD_TRY(const ShardId owner, placement_->owner(pgtypes::stored_key(key, copy_.key_typmod, stored_)));
+    SHERD_TRY(
+        const ShardId owner, placement_->owner(pgtypes::stored_key(key, copy_.key_typmod, stored_))
+    );
     const auto found = std::ranges::find(shards_, owner);
     if (found == shards_.end()) {
       return fail(ErrorCode::kInternal, "the key's shard takes no part in this COPY");

@@ -1,5 +1,3 @@
-#include <sherd/engine/row_mover.hpp>
-
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -8,6 +6,7 @@
 #include <sherd/base/text.hpp>
 #include <sherd/engine/cluster.hpp>
 #include <sherd/engine/routing.hpp>
+#include <sherd/engine/row_mover.hpp>
 #include <sherd/engine/worker.hpp>
 #include <sherd/exec/copy.hpp>
 #include <sherd/exec/copy_source.hpp>
@@ -15,8 +14,8 @@
 namespace sherd::engine {
 namespace {
 
-constexpr Duration kLimit = std::chrono::hours(24);     // for moving the rows of one table
-constexpr std::string_view kLockTimeout = "10s";        // for transactions that hold the table
+constexpr Duration kLimit = std::chrono::hours(24);  // for moving the rows of one table
+constexpr std::string_view kLockTimeout = "10s";     // for transactions that hold the table
 constexpr std::uint64_t kProgressRows = 500'000;
 
 std::string qualified(const topology::Table& table) {
@@ -26,7 +25,8 @@ std::string qualified(const topology::Table& table) {
 // Columns of the table as a shard has them, in one text.
 std::string signature_query(const topology::Table& table) {
   return fmt::format(
-      "SELECT string_agg(format('%I %s %s', a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull), ', ' "
+      "SELECT string_agg(format('%I %s %s', a.attname, format_type(a.atttypid, a.atttypmod), "
+      "a.attnotnull), ', ' "
       "ORDER BY a.attname) FROM pg_catalog.pg_attribute a "
       "WHERE a.attrelid = to_regclass({}) AND a.attnum > 0 AND NOT a.attisdropped",
       quote_literal(qualified(table))
@@ -85,9 +85,13 @@ RowMover::RowMover(
       txn_(worker.loop(), worker, worker.cluster().identity()),
       name_(qualified(table_)) {}
 
-RowMover::~RowMover() { txn_.abandon(); }
+RowMover::~RowMover() {
+  txn_.abandon();
+}
 
-pgconn::Connection& RowMover::connection(ShardId shard) { return *txn_.find(shard)->lease; }
+pgconn::Connection& RowMover::connection(ShardId shard) {
+  return *txn_.find(shard)->lease;
+}
 
 std::vector<ShardId> RowMover::others() const {
   std::vector<ShardId> ids;
@@ -101,7 +105,8 @@ std::vector<ShardId> RowMover::others() const {
 
 std::string RowMover::columns() const {
   std::string list;
-  for (const topology::Column& column : snapshot_->schema->find(table_.schema, table_.name)->columns) {
+  for (const topology::Column& column :
+       snapshot_->schema->find(table_.schema, table_.name)->columns) {
     if (!column.generated) {
       list += (list.empty() ? "" : ", ") + quote_identifier(column.name);
     }
@@ -119,11 +124,10 @@ net::Task<Result<>> RowMover::execute(ShardId shard, std::string sql) {
 
 net::Task<Result<bool>> RowMover::has_rows(ShardId shard) {
   SHERD_CO_TRY(
-      const pgconn::ResultSet rows,
-      co_await connection(shard).query(
-          fmt::format("SELECT EXISTS (SELECT 1 FROM {})", name_),
-          Deadline::after(worker_.loop().clock(), kLimit)
-      )
+      const pgconn::ResultSet rows, co_await connection(shard).query(
+                                        fmt::format("SELECT EXISTS (SELECT 1 FROM {})", name_),
+                                        Deadline::after(worker_.loop().clock(), kLimit)
+                                    )
   );
   co_return rows.rows.at(0).at(0) == "t";
 }
@@ -135,14 +139,17 @@ net::Task<Result<>> RowMover::begin() {
   for (const topology::Shard& shard : snapshot_->shards) {
     SHERD_CO_TRY_VOID(co_await check_same_columns(worker_, table_, shard.id));
     SHERD_CO_TRY(pool::Lease lease, co_await worker_.acquire(shard.id, deadline));
-    txn_.join(shard.id, std::move(lease), fmt::format("SET LOCAL lock_timeout TO '{}'", kLockTimeout));
+    txn_.join(
+        shard.id, std::move(lease), fmt::format("SET LOCAL lock_timeout TO '{}'", kLockTimeout)
+    );
     auto locked = co_await connection(shard.id).query(
         fmt::format("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", name_), deadline
     );
     if (!locked) {
       Error error = std::move(locked).error();
       if (error.sqlstate() == "55P03") {
-        error.message = fmt::format("transactions on shard {} are using \"{}\"", shard.name, table_.name);
+        error.message =
+            fmt::format("transactions on shard {} are using \"{}\"", shard.name, table_.name);
         error.hint = "end them (see pg_stat_activity), then try again";
       }
       co_return std::unexpected(std::move(error));
@@ -181,21 +188,27 @@ net::Task<Result<>> RowMover::run(std::string record) {
 
 net::Task<Result<>> RowMover::move() {
   switch (table_.kind) {
-    case topology::TableKind::kDistributed: co_return co_await spread();
-    case topology::TableKind::kReference: co_return co_await replicate();
-    case topology::TableKind::kLocal: co_return co_await gather();
+    case topology::TableKind::kDistributed:
+      co_return co_await spread();
+    case topology::TableKind::kReference:
+      co_return co_await replicate();
+    case topology::TableKind::kLocal:
+      co_return co_await gather();
   }
   co_return Result<>{};
 }
 
-// A table that becomes distributed has rows on its home shard only; others would appear out of nowhere.
+// A table that becomes distributed has rows on its home shard only; others would appear out of
+// nowhere.
 net::Task<Result<>> RowMover::empty_others() {
   for (const ShardId shard : others()) {
     SHERD_CO_TRY(const bool is_filled, co_await has_rows(shard));
     if (is_filled) {
       co_return fail(
           ErrorCode::kNotInPrerequisiteState,
-          fmt::format("\"{}\" has rows on shard {} already", table_.name, worker_.shard_name(shard)),
+          fmt::format(
+              "\"{}\" has rows on shard {} already", table_.name, worker_.shard_name(shard)
+          ),
           "move them away or delete them there: a local table's rows belong on the home shard"
       );
     }
@@ -210,10 +223,13 @@ net::Task<Result<>> RowMover::spread() {
     co_return Result<>{};
   }
   const Deadline deadline = Deadline::after(worker_.loop().clock(), kLimit);
-  staging_ = fmt::format("sherd.\"staging_{:x}_{}\"", worker_.cluster().identity().router, ++worker_.cluster().identity().sequence);
+  staging_ = fmt::format(
+      "sherd.\"staging_{:x}_{}\"", worker_.cluster().identity().router,
+      ++worker_.cluster().identity().sequence
+  );
   SHERD_CO_TRY(staging_lease_, co_await worker_.acquire(snapshot_->home, deadline));
-  // Unlogged, and made by a connection of its own: the staging table need not survive anything. Its columns come from
-  // the catalog, since the table itself is locked.
+  // Unlogged, and made by a connection of its own: the staging table need not survive anything. Its
+  // columns come from the catalog, since the table itself is locked.
   std::string definition;
   const topology::RelationInfo& info = *snapshot_->schema->find(table_.schema, table_.name);
   std::uint32_t key_field = 0;
@@ -223,7 +239,9 @@ net::Task<Result<>> RowMover::spread() {
     if (column.generated) {
       continue;
     }
-    definition += fmt::format("{}{} {}", definition.empty() ? "" : ", ", quote_identifier(column.name), column.type_name);
+    definition += fmt::format(
+        "{}{} {}", definition.empty() ? "" : ", ", quote_identifier(column.name), column.type_name
+    );
     if (column.name == table_.key_column) {
       key_field = field;
       key = &column;
@@ -241,7 +259,8 @@ net::Task<Result<>> RowMover::spread() {
     const bool is_home = shard.id == snapshot_->home;
     shards.push_back(shard.id);
     targets.push_back(is_home ? &*staging_lease_ : &connection(shard.id));
-    copy_in.push_back(fmt::format("COPY {} ({}) FROM STDIN", is_home ? staging_ : name_, columns()));
+    copy_in.push_back(fmt::format("COPY {} ({}) FROM STDIN", is_home ? staging_ : name_, columns())
+    );
     txn_.find(shard.id)->wrote = true;
   }
   plan::CopyPlan copy_plan{
@@ -259,15 +278,15 @@ net::Task<Result<>> RowMover::spread() {
       copy_router(*group_, copy_plan, std::move(shards))
   );
   SHERD_CO_TRY_VOID(co_await transfer(
-      worker_.loop(), &connection(snapshot_->home), fmt::format("COPY {} ({}) TO STDOUT", name_, columns()),
-      &copy, std::move(copy_in), progress_
+      worker_.loop(), &connection(snapshot_->home),
+      fmt::format("COPY {} ({}) TO STDOUT", name_, columns()), &copy, std::move(copy_in), progress_
   ));
   SHERD_CO_TRY_VOID(co_await execute(snapshot_->home, fmt::format("TRUNCATE {}", name_)));
   co_return co_await execute(
-      snapshot_->home,
-      fmt::format(
-          "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}", name_, columns(), columns(), staging_
-      )
+      snapshot_->home, fmt::format(
+                           "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}", name_,
+                           columns(), columns(), staging_
+                       )
   );
 }
 
@@ -298,21 +317,24 @@ net::Task<Result<>> RowMover::replicate() {
   }
   exec::CopyIn copy(worker_.loop(), std::move(targets), {.table = table_.name}, {});
   SHERD_CO_TRY_VOID(co_await transfer(
-      worker_.loop(), &connection(snapshot_->home), fmt::format("COPY {} ({}) TO STDOUT", name_, columns()),
-      &copy, {fmt::format("COPY {} ({}) FROM STDIN", name_, columns())}, progress_
+      worker_.loop(), &connection(snapshot_->home),
+      fmt::format("COPY {} ({}) TO STDOUT", name_, columns()), &copy,
+      {fmt::format("COPY {} ({}) FROM STDIN", name_, columns())}, progress_
   ));
   co_return Result<>{};
 }
 
 net::Task<Result<>> RowMover::gather() {
   const topology::Table* current = snapshot_->table(table_.schema, table_.name);
-  const bool is_distributed = current != nullptr && current->kind == topology::TableKind::kDistributed;
+  const bool is_distributed =
+      current != nullptr && current->kind == topology::TableKind::kDistributed;
   for (const ShardId shard : others()) {
     if (is_distributed) {
       txn_.find(snapshot_->home)->wrote = true;
       exec::CopyIn copy(worker_.loop(), {&connection(snapshot_->home)}, {.table = table_.name}, {});
       SHERD_CO_TRY_VOID(co_await transfer(
-          worker_.loop(), &connection(shard), fmt::format("COPY {} ({}) TO STDOUT", name_, columns()), &copy,
+          worker_.loop(), &connection(shard),
+          fmt::format("COPY {} ({}) TO STDOUT", name_, columns()), &copy,
           {fmt::format("COPY {} ({}) FROM STDIN", name_, columns())}, progress_
       ));
     }
@@ -326,21 +348,27 @@ net::Task<Result<>> check_same_columns(Worker& worker, topology::Table table, Sh
   std::vector<std::optional<std::string>> signatures;
   for (const ShardId one : {worker.snapshot()->home, shard}) {
     SHERD_CO_TRY(pool::Lease lease, co_await worker.acquire(one, deadline));
-    SHERD_CO_TRY(const pgconn::ResultSet rows, co_await lease->query(signature_query(table), deadline));
+    SHERD_CO_TRY(
+        const pgconn::ResultSet rows, co_await lease->query(signature_query(table), deadline)
+    );
     signatures.push_back(rows.rows.at(0).at(0));
     lease.release();
   }
   if (!signatures[1]) {
     co_return fail(
         ErrorCode::kNotInPrerequisiteState,
-        fmt::format("table \"{}\" does not exist on shard {}", table.name, worker.shard_name(shard)),
+        fmt::format(
+            "table \"{}\" does not exist on shard {}", table.name, worker.shard_name(shard)
+        ),
         "create it through the router, or copy the schema there (pg_dump --schema-only)"
     );
   }
   if (signatures[0] != signatures[1]) {
     co_return fail(Error{
         .code = ErrorCode::kNotInPrerequisiteState,
-        .message = fmt::format("table \"{}\" has other columns on shard {}", table.name, worker.shard_name(shard)),
+        .message = fmt::format(
+            "table \"{}\" has other columns on shard {}", table.name, worker.shard_name(shard)
+        ),
         .detail = fmt::format("home: {}; there: {}", *signatures[0], *signatures[1]),
         .hint = "make the two the same"
     });

@@ -1,11 +1,10 @@
-#include <sherd/engine/session.hpp>
-
 #include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
 
 #include <sherd/engine/cluster.hpp>
+#include <sherd/engine/session.hpp>
 #include <sherd/sql/transfer.hpp>
 #include <sherd/wire/build.hpp>
 
@@ -175,8 +174,7 @@ net::Task<Session::Answer> Session::run_on_route(ShardId shard, bool writes, net
 net::Task<Session::Answer> Session::run_text(std::string_view text) {
   SHERD_CO_TRY(const CachedStatement* found, worker_.look_up(text, *search_path_));
   if (found->facts) {
-    Request request{
-        .text = text, .facts = found->facts, .literals = worker_.lifted().literals};
+    Request request{.text = text, .facts = found->facts, .literals = worker_.lifted().literals};
     co_return co_await run_statement(&request);
   }
   SHERD_CO_TRY(sql::Analysis analysis, sql::analyze(text, worker_.lifted().literals));
@@ -189,7 +187,8 @@ net::Task<Session::Answer> Session::run_text(std::string_view text) {
   co_return co_await run_many(std::move(analysis));
 }
 
-// Several statements in one Query are one transaction, unless BEGIN and COMMIT among them say otherwise.
+// Several statements in one Query are one transaction, unless BEGIN and COMMIT among them say
+// otherwise.
 net::Task<Session::Answer> Session::run_many(sql::Analysis analysis) {
   for (const auto& statement : analysis.statements) {
     if (!txn_.is_open() && !std::holds_alternative<sql::Transaction>(statement->body)) {
@@ -277,7 +276,8 @@ net::Task<Result<>> Session::wait_for_switch(const sql::Statement* facts) {
     ticket_.end();
     if (deadline.passed(worker_.loop().now()) || cancel_requested_) {
       co_return fail(
-          ErrorCode::kObjectInUse, "the table is being distributed and this statement has waited too long",
+          ErrorCode::kObjectInUse,
+          "the table is being distributed and this statement has waited too long",
           "try again when that is done"
       );
     }

@@ -124,8 +124,8 @@ void Session::update_search_path() {
     schemas = names_in(*value);
   }
   const topology::Shard* home = worker_.snapshot()->shard(worker_.snapshot()->home);
-  const std::string user = account_.shard_user.empty() && home != nullptr ? home->primary.user
-                                                                          : account_.shard_user;
+  const std::string user =
+      account_.shard_user.empty() && home != nullptr ? home->primary.user : account_.shard_user;
   std::ranges::replace(schemas, "$user", user);
   search_path_ = worker_.search_path(schemas);
 }
@@ -187,8 +187,12 @@ void Session::note_set(const sql::SetVariable& facts) {
       }
       break;
     case kSetDefault:
-    case kReset: settings_.reset(facts.name); break;
-    case kResetAll: settings_.reset_all(); break;
+    case kReset:
+      settings_.reset(facts.name);
+      break;
+    case kResetAll:
+      settings_.reset_all();
+      break;
     case kSetTransaction:
       isolation_ = facts.isolation.empty() ? isolation_ : facts.isolation;
       break;
@@ -220,9 +224,7 @@ net::Task<Session::Answer> Session::run_set(Request* request) {
 
 // The home shard judges the value; every participant of the transaction gets it; other connections
 // get it when this session uses them.
-net::Task<Session::Answer> Session::set_on_shards(
-    Request* request, const sql::SetVariable& facts
-) {
+net::Task<Session::Answer> Session::set_on_shards(Request* request, const sql::SetVariable& facts) {
   using enum sql::SetVariable::Verb;
   ShardId first = worker_.snapshot()->home;
   if (!txn_.participants().empty()) {
@@ -296,7 +298,11 @@ net::Task<Session::Answer> Session::run_discard(Request* request) {
     plan::Plan plan{.shards = {worker_.snapshot()->home}};
     co_return co_await run_single(request, &plan);
   }
-  send_complete(what == "plans" ? "DISCARD PLANS" : what == "temp" ? "DISCARD TEMP" : "DISCARD SEQUENCES");
+  send_complete(
+      what == "plans"  ? "DISCARD PLANS"
+      : what == "temp" ? "DISCARD TEMP"
+                       : "DISCARD SEQUENCES"
+  );
   co_return Told::kSuccess;
 }
 

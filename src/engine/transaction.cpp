@@ -50,15 +50,20 @@ net::Task<Session::Answer> Session::run_transaction(Request* request) {
     );
   }
   switch (facts.verb) {
-    case kBegin: co_return begin_explicit(facts);
-    case kCommit: co_return co_await commit_explicit(facts.chain);
-    case kRollback: co_return co_await rollback_explicit(facts.chain);
+    case kBegin:
+      co_return begin_explicit(facts);
+    case kCommit:
+      co_return co_await commit_explicit(facts.chain);
+    case kRollback:
+      co_return co_await rollback_explicit(facts.chain);
     case kSavepoint:
     case kRelease:
-    case kRollbackTo: co_return co_await run_savepoint(request);
+    case kRollbackTo:
+      co_return co_await run_savepoint(request);
     case kPrepare:
     case kCommitPrepared:
-    case kRollbackPrepared: break;
+    case kRollbackPrepared:
+      break;
   }
   co_return fail(
       ErrorCode::kUnsupported, "PREPARE TRANSACTION is not available through the router",
@@ -70,7 +75,8 @@ Session::Answer Session::begin_explicit(const sql::Transaction& facts) {
   if (is_explicit_) {
     send_warning("25001", "there is already a transaction in progress");
   } else {
-    const bool was_implicit = txn_.is_open();  // earlier statements of the same message belong to it
+    const bool was_implicit =
+        txn_.is_open();  // earlier statements of the same message belong to it
     begin_sql_ = begin_statement_of(facts);
     isolation_ = facts.isolation;
     if (!was_implicit) {
@@ -168,7 +174,8 @@ net::Task<Session::Answer> Session::rollback_explicit(bool chain) {
   if (!is_explicit_) {
     if (chain) {
       co_return fail(
-          ErrorCode::kNoActiveTransaction, "ROLLBACK AND CHAIN can only be used in transaction blocks"
+          ErrorCode::kNoActiveTransaction,
+          "ROLLBACK AND CHAIN can only be used in transaction blocks"
       );
     }
     send_warning("25P01", "there is no transaction in progress");
@@ -240,7 +247,11 @@ net::Task<Session::Answer> Session::run_savepoint(Request* request) {
       update_search_path();
     }
   }
-  send_complete(facts.verb == kSavepoint ? "SAVEPOINT" : facts.verb == kRelease ? "RELEASE" : "ROLLBACK");
+  send_complete(
+      facts.verb == kSavepoint ? "SAVEPOINT"
+      : facts.verb == kRelease ? "RELEASE"
+                               : "ROLLBACK"
+  );
   co_return Told::kSuccess;
 }
 
@@ -258,9 +269,8 @@ net::Task<void> Session::after_schema_change() {
     co_return;  // housekeeping notices the new schema within seconds
   }
   const auto forgotten = forget_tables(worker_.cluster(), *lock, dropped, port_.describe());
-  const auto refreshed = co_await worker_.cluster().refresh_schema(
-      worker_, *lock, port_.describe(), last_text_
-  );
+  const auto refreshed =
+      co_await worker_.cluster().refresh_schema(worker_, *lock, port_.describe(), last_text_);
   if (!forgotten || !refreshed) {
     send_warning("01000", "the schema was changed, but the router could not read it again yet");
   }

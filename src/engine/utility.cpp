@@ -71,7 +71,8 @@ void Session::send_admin_description(bool of_statement, const sql::Statement& fa
   std::string bytes;
   const std::vector<Oid> types(facts.parameter_count, oid::kText);
   const wire::FieldDescription field{
-      .name = sole_call(facts)->name, .type_oid = oid::kVoid, .type_length = 4};
+      .name = sole_call(facts)->name, .type_oid = oid::kVoid, .type_length = 4
+  };
   const bool is_good = (!of_statement || wire::append_parameter_description(bytes, types))
                        && wire::append_row_description(bytes, {&field, 1});
   if (is_good) {
@@ -110,8 +111,7 @@ net::Task<Session::Answer> Session::run_admin_function(Request* request) {
   ticket_.end();  // the change waits for older statements: this one must not be among them
   SHERD_CO_TRY_VOID(co_await distribute(worker_, std::move(wanted), {}));
   std::string bytes;
-  const wire::FieldDescription field{
-      .name = call.name, .type_oid = oid::kVoid, .type_length = 4};
+  const wire::FieldDescription field{.name = call.name, .type_oid = oid::kVoid, .type_length = 4};
   if (request->describe) {
     SHERD_CO_TRY_VOID(wire::append_row_description(bytes, {&field, 1}));
   }
@@ -142,7 +142,9 @@ net::Task<Session::Answer> Session::run_explain(Request* request) {
       plan::Plan plan, plan::make_plan(*explained.facts, explained.literals, parameters, where)
   );
   const bool is_plain = plan.kind == plan::PlanKind::kSingle && !mentions_sharded(*explained.facts);
-  if (is_plain || (plan.kind == plan::PlanKind::kSingle && !explain.format.empty() && explain.format != "text")) {
+  if (is_plain
+      || (plan.kind == plan::PlanKind::kSingle && !explain.format.empty()
+          && explain.format != "text")) {
     co_return co_await run_single(request, &plan);
   }
   if (!explain.format.empty() && explain.format != "text") {
@@ -220,7 +222,9 @@ net::Task<Session::Answer> Session::run_refused(Request* request) {
   const bool is_execute = std::holds_alternative<sql::Execute>(request->facts->body);
   co_return fail(
       ErrorCode::kUnsupported,
-      fmt::format("SQL {} is not available through the router yet", is_execute ? "EXECUTE" : "PREPARE"),
+      fmt::format(
+          "SQL {} is not available through the router yet", is_execute ? "EXECUTE" : "PREPARE"
+      ),
       "prepare through the protocol, as drivers do (PQprepare, \\bind in psql)"
   );
 }

@@ -1,10 +1,9 @@
-#include <sherd/engine/worker.hpp>
-
 #include <algorithm>
 
 #include <fmt/format.h>
 
 #include <sherd/engine/cluster.hpp>
+#include <sherd/engine/worker.hpp>
 
 namespace sherd::engine {
 namespace {
@@ -14,7 +13,8 @@ constexpr std::uint32_t kWorkerBits = 8;  // of a process id: up to 256 workers
 constexpr std::size_t kMaxGreetings = 1'000;
 constexpr std::size_t kMaxSearchPaths = 1'000;  // before those that nobody uses are forgotten
 
-// A statement's facts on the heap, by rule of thumb: what the analysis keeps is a few times its text.
+// A statement's facts on the heap, by rule of thumb: what the analysis keeps is a few times its
+// text.
 std::size_t size_of(const sql::Statement& facts) {
   return 2048 + 12 * facts.text.size();
 }
@@ -30,7 +30,9 @@ Worker::Worker(net::Loop& loop, Cluster& cluster, std::size_t index)
   schedule_reap();
 }
 
-Worker::~Worker() { loop_.cancel_timer(reap_timer_); }
+Worker::~Worker() {
+  loop_.cancel_timer(reap_timer_);
+}
 
 void Worker::schedule_reap() {
   reap_timer_ = loop_.start_timer(loop_.now() + kReapInterval, [this] {
@@ -81,7 +83,8 @@ pool::ShardPool* Worker::pool(ShardId shard, const Account& account) {
       .shard = info->name,
       .max_message_bytes = wire::kMaxMessageBytes
   };
-  const std::size_t share = std::max<std::size_t>(1, options.pool_size / std::max<std::size_t>(1, options.workers));
+  const std::size_t share =
+      std::max<std::size_t>(1, options.pool_size / std::max<std::size_t>(1, options.workers));
   auto made = std::make_unique<pool::ShardPool>(
       loop_, std::move(connect),
       pool::PoolOptions{
@@ -104,9 +107,9 @@ net::Task<Result<pool::Lease>> Worker::acquire(ShardId shard, Deadline deadline)
   SHERD_CO_TRY(pool::Lease lease, co_await from->acquire(deadline));
   if (!lease->applied().values.empty() || !lease->applied().is_known) {
     // A client's settings must not change what the router's own statements mean.
-    SHERD_CO_TRY_VOID(co_await lease->query(
-        "RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE", deadline
-    ));
+    SHERD_CO_TRY_VOID(
+        co_await lease->query("RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE", deadline)
+    );
     lease->applied() = {};
   }
   co_return std::move(lease);
@@ -160,8 +163,7 @@ Result<const CachedStatement*> Worker::look_up(
 CachedStatement Worker::compile(
     std::shared_ptr<const sql::Statement> facts, const SearchPath& search_path
 ) {
-  const plan::Context context{
-      .topology = snapshot().get(), .search_path = search_path.schemas};
+  const plan::Context context{.topology = snapshot().get(), .search_path = search_path.schemas};
   CachedStatement compiled{.facts = std::move(facts), .epoch = snapshot()->epoch};
   if (snapshot()->switching.empty()) {
     compiled.route = plan::Route::compile(*compiled.facts, context);
@@ -202,13 +204,16 @@ std::uint32_t Worker::add_session(Session& session) {
   std::uint32_t process_id = 0;
   do {
     ++next_session_;
-    process_id = ((next_session_ << kWorkerBits) | static_cast<std::uint32_t>(index_)) & 0x7FFFFFFFU;
+    process_id =
+        ((next_session_ << kWorkerBits) | static_cast<std::uint32_t>(index_)) & 0x7FFFFFFFU;
   } while (process_id == 0 || sessions_.contains(process_id));
   sessions_.emplace(process_id, &session);
   return process_id;
 }
 
-void Worker::remove_session(std::uint32_t process_id) { sessions_.erase(process_id); }
+void Worker::remove_session(std::uint32_t process_id) {
+  sessions_.erase(process_id);
+}
 
 Session* Worker::session(std::uint32_t process_id) const {
   const auto found = sessions_.find(process_id);

@@ -1,5 +1,4 @@
 #include <sherd/exec/copy_source.hpp>
-
 #include <sherd/wire/build.hpp>
 
 namespace sherd::exec {

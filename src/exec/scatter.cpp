@@ -90,6 +90,7 @@ class Scatter::Stream final : public pgconn::ReplyHandler {
     }
   }
   void on_ready(wire::TransactionStatus) override {
+    set_running(true);  // paused behind its last byte: the next request needs its ears
     is_done_ = true;
     scatter_.on_end(index_);
   }
@@ -273,6 +274,9 @@ void Scatter::begin_merge() {
     for (const std::string& row : std::exchange(stream->early, {})) {
       push(position, as_bytes(row));
     }
+    if (stream->is_done() && !error_) {  // it ended before the others had described their rows
+      finish(position);
+    }
     ++position;
     stream->set_running(true);
   }
@@ -310,6 +314,12 @@ void Scatter::push(std::size_t position, Bytes row) {
   }
 }
 
+void Scatter::finish(std::size_t position) {
+  if (auto finished = merger_->finish(position); !finished) {
+    on_error(std::move(finished).error());
+  }
+}
+
 void Scatter::on_tag(std::size_t index, Bytes body) {
   Stream& stream = *streams_[index];
   const auto complete = wire::CommandComplete::decode(body);
@@ -333,9 +343,7 @@ void Scatter::on_end(std::size_t index) {
     --answers_unfinished_;
   }
   if (stream.answers() && merger_ && !error_) {
-    if (auto finished = merger_->finish(position_of(index)); !finished) {
-      on_error(std::move(finished).error());
-    }
+    finish(position_of(index));
   }
   if (--running_ == 0) {
     all_ready_.set();

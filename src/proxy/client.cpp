@@ -1,10 +1,9 @@
-#include <sherd/proxy/client.hpp>
-
 #include <algorithm>
 
 #include <fmt/format.h>
 
 #include <sherd/base/text.hpp>
+#include <sherd/proxy/client.hpp>
 #include <sherd/proxy/console.hpp>
 #include <sherd/proxy/server.hpp>
 #include <sherd/wire/build.hpp>
@@ -82,7 +81,8 @@ Client::Client(WorkerThread& home, std::unique_ptr<net::Stream> stream, std::str
       login_done_(home.loop()) {
   stream_->set_handler(this);
   login_timer_ = home_.loop().start_timer(
-      home_.loop().now() + home_.server().options().startup_timeout, [this] {
+      home_.loop().now() + home_.server().options().startup_timeout,
+      [this] {
         login_timer_ = net::TimerId::kNone;
         fatal({.code = ErrorCode::kTimeout, .message = "canceling authentication due to timeout"});
       }
@@ -98,7 +98,9 @@ std::size_t Client::limit_bytes() const {
   return home_.server().cluster().options().client_backlog_bytes;
 }
 
-std::string Client::describe() const { return fmt::format("{}@{}", user_, peer_); }
+std::string Client::describe() const {
+  return fmt::format("{}@{}", user_, peer_);
+}
 
 void Client::when_drained(std::function<void()> drained) {
   drained_ = std::move(drained);
@@ -178,15 +180,18 @@ void Client::on_startup_bytes(Bytes& rest) {
     stream_->send_copy(out);
   }
   switch (next) {
-    case Next::kNeedMore: return;
+    case Next::kNeedMore:
+      return;
     case Next::kCancel:
       home_.server().cancel(startup_.cancel().process_id, startup_.cancel().secret);
       phase_ = Phase::kClosed;
       stream_->close();
       return on_closed({});
-    case Next::kStartup: return begin_login();
+    case Next::kStartup:
+      return begin_login();
     case Next::kStartTls:
-    case Next::kFail: return fatal(startup_.error());
+    case Next::kFail:
+      return fatal(startup_.error());
   }
 }
 
@@ -250,12 +255,13 @@ void Client::take_messages(const net::Slice& chunk, Bytes rest) {
       on_login_message(message);
       continue;
     }
-    const bool is_inside = message.raw.data() >= chunk.data()
-                           && message.raw.data() + message.raw.size() <= chunk.data() + chunk.size();
+    const bool is_inside =
+        message.raw.data() >= chunk.data()
+        && message.raw.data() + message.raw.size() <= chunk.data() + chunk.size();
     const auto offset = static_cast<std::size_t>(message.raw.data() - chunk.data());
     push(
-        message.type,
-        is_inside ? chunk.sub(offset, message.raw.size()) : net::Slice::copy_of(as_text(message.raw))
+        message.type, is_inside ? chunk.sub(offset, message.raw.size())
+                                : net::Slice::copy_of(as_text(message.raw))
     );
   }
   if (scan == wire::Scan::kBad) {
@@ -400,24 +406,29 @@ net::Task<bool> Client::handle(engine::ClientMessage message) {
         co_await run_batch(false);
       }
       co_return true;
-    case 'H': co_await run_batch(false); co_return true;
-    case 'S': co_await run_batch(true); co_return true;
+    case 'H':
+      co_await run_batch(false);
+      co_return true;
+    case 'S':
+      co_await run_batch(true);
+      co_return true;
     case 'd':
     case 'c':
-    case 'f': co_return true;  // what was under way when a COPY failed
-    case 'X': co_return false;
+    case 'f':
+      co_return true;  // what was under way when a COPY failed
+    case 'X':
+      co_return false;
     case 'F': {
       std::string out;
       wire::append_error(
-          out, Error{
-                   .code = ErrorCode::kUnsupported,
-                   .message = "the function call protocol is not available through the router",
-                   .hint = "use SELECT function(...)"
-               }
+          out,
+          Error{
+              .code = ErrorCode::kUnsupported,
+              .message = "the function call protocol is not available through the router",
+              .hint = "use SELECT function(...)"
+          }
       );
-      wire::append_ready(
-          out, session_ ? session_->status() : wire::TransactionStatus::kIdle
-      );
+      wire::append_ready(out, session_ ? session_->status() : wire::TransactionStatus::kIdle);
       stream_->send_copy(out);
       co_return true;
     }

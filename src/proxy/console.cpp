@@ -1,5 +1,3 @@
-#include <sherd/proxy/console.hpp>
-
 #include <algorithm>
 #include <charconv>
 
@@ -9,6 +7,7 @@
 #include <sherd/catalog/topology_json.hpp>
 #include <sherd/engine/cluster.hpp>
 #include <sherd/proxy/client.hpp>
+#include <sherd/proxy/console.hpp>
 #include <sherd/proxy/server.hpp>
 #include <sherd/wire/build.hpp>
 
@@ -46,7 +45,9 @@ Console::Words split_words(std::string_view text) {
   return words;
 }
 
-std::string yes(bool value) { return value ? "yes" : "no"; }
+std::string yes(bool value) {
+  return value ? "yes" : "no";
+}
 
 template <class T>
 std::string text_of(const T& number) {
@@ -57,9 +58,12 @@ std::string text_of(const T& number) {
 
 std::map<std::string, std::string> Console::parameters() {
   return {
-      {"server_version", "15.0 (sherd console)"}, {"server_encoding", "UTF8"},
-      {"client_encoding", "UTF8"},                {"DateStyle", "ISO, MDY"},
-      {"TimeZone", "UTC"},                        {"integer_datetimes", "on"},
+      {"server_version", "15.0 (sherd console)"},
+      {"server_encoding", "UTF8"},
+      {"client_encoding", "UTF8"},
+      {"DateStyle", "ISO, MDY"},
+      {"TimeZone", "UTC"},
+      {"integer_datetimes", "on"},
       {"standard_conforming_strings", "on"}
   };
 }
@@ -220,7 +224,8 @@ net::Task<Result<>> Console::on_message(const engine::ClientMessage* message) {
       send_answer(answer, false);
       break;
     }
-    default: wire::append_close_complete(bytes);
+    default:
+      wire::append_close_complete(bytes);
   }
   client_.send_copy(bytes);
   co_return Result<>{};
@@ -308,7 +313,8 @@ net::Task<Result<ConsoleAnswer>> Console::show_pools(Words) {
 
 net::Task<Result<ConsoleAnswer>> Console::show_clients(Words) {
   ConsoleAnswer answer{
-      .columns = {"number", "client", "state", "transaction", "statement"}, .tag = "SHOW"};
+      .columns = {"number", "client", "state", "transaction", "statement"}, .tag = "SHOW"
+  };
   answer.rows = co_await from_all_threads([](WorkerThread& thread) {
     Rows rows;
     for (const auto& [number, session] : thread.worker().sessions()) {
@@ -325,7 +331,8 @@ net::Task<Result<ConsoleAnswer>> Console::show_clients(Words) {
 
 net::Task<Result<ConsoleAnswer>> Console::show_servers(Words) {
   ConsoleAnswer answer{
-      .columns = {"thread", "shard", "user", "server_process", "requests"}, .tag = "SHOW"};
+      .columns = {"thread", "shard", "user", "server_process", "requests"}, .tag = "SHOW"
+  };
   answer.rows = co_await from_all_threads([](WorkerThread& thread) {
     Rows rows;
     thread.worker().for_each_idle([&](const pgconn::Connection& connection) {
@@ -341,7 +348,8 @@ net::Task<Result<ConsoleAnswer>> Console::show_servers(Words) {
 
 net::Task<Result<ConsoleAnswer>> Console::show_tables(Words) {
   ConsoleAnswer answer{
-      .columns = {"schema", "table", "kind", "key", "group", "strategy"}, .tag = "SHOW"};
+      .columns = {"schema", "table", "kind", "key", "group", "strategy"}, .tag = "SHOW"
+  };
   const auto snapshot = home_.worker().snapshot();
   for (const topology::Table& table : snapshot->tables) {
     const bool is_distributed = table.kind == topology::TableKind::kDistributed;
@@ -383,7 +391,8 @@ net::Task<Result<ConsoleAnswer>> Console::show_stats(Words) {
 
 net::Task<Result<ConsoleAnswer>> Console::show_moves(Words) {
   co_return ConsoleAnswer{
-      .columns = {"job", "region", "source", "target", "state", "rows"}, .tag = "SHOW"};
+      .columns = {"job", "region", "source", "target", "state", "rows"}, .tag = "SHOW"
+  };
 }
 
 net::Task<Result<ConsoleAnswer>> Console::show_transactions(Words) {
@@ -436,7 +445,8 @@ net::Task<Result<ConsoleAnswer>> Console::show_config(Words) {
 
 net::Task<Result<ConsoleAnswer>> Console::show_version(Words) {
   co_return ConsoleAnswer{
-      .columns = {"version"}, .rows = {{home_.server().options().version}}, .tag = "SHOW"};
+      .columns = {"version"}, .rows = {{home_.server().options().version}}, .tag = "SHOW"
+  };
 }
 
 net::Task<Result<ConsoleAnswer>> Console::pause(Words) {

@@ -1,9 +1,8 @@
-#include <sherd/proxy/server.hpp>
-
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <sherd/proxy/client.hpp>
+#include <sherd/proxy/server.hpp>
 #include <sherd/wire/build.hpp>
 
 namespace sherd::proxy {
@@ -29,7 +28,9 @@ WorkerThread::WorkerThread(Server& server, std::unique_ptr<net::Loop> loop, std:
   server.cluster().add_worker(*worker_);
 }
 
-WorkerThread::~WorkerThread() { join(); }
+WorkerThread::~WorkerThread() {
+  join();
+}
 
 void WorkerThread::start() {
   thread_ = std::thread([this] { loop_->run(); });
@@ -48,7 +49,8 @@ void WorkerThread::add(int fd) {
     server_.disconnected();
     std::string out;
     wire::append_error(
-        out, Error{.code = ErrorCode::kTooManyConnections, .message = "sorry, too many clients already"},
+        out,
+        Error{.code = ErrorCode::kTooManyConnections, .message = "sorry, too many clients already"},
         wire::Severity::kFatal
     );
     stream->send_copy(out);
@@ -84,7 +86,9 @@ net::Task<void> WorkerThread::drain(Deadline deadline) {
 Server::Server(engine::Cluster& cluster, ServerOptions options, AccountsPtr accounts)
     : cluster_(cluster), options_(std::move(options)), accounts_(std::move(accounts)) {}
 
-Server::~Server() { stop(); }
+Server::~Server() {
+  stop();
+}
 
 AccountsPtr Server::accounts() const {
   const std::scoped_lock lock(mutex_);
@@ -106,7 +110,9 @@ Result<> Server::start(net::Loop& control) {
     thread.loop().post([&thread, fd] { thread.add(fd); });
   };
   if (!options_.host.empty()) {
-    SHERD_TRY(auto listener, control.listen({.host = options_.host, .port = options_.port}, accepted));
+    SHERD_TRY(
+        auto listener, control.listen({.host = options_.host, .port = options_.port}, accepted)
+    );
     port_ = listener->address().port;
     listeners_.push_back(std::move(listener));
   }

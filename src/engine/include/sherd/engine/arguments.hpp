@@ -15,8 +15,9 @@ struct Argument {
   std::optional<std::string> value{};  // NULL: nullopt
 };
 
-/// Reads the text between the parentheses of such a call: string, number, boolean and NULL constants, `$n`, each with an
-/// optional `name =>` before and a cast behind; arrays of them are not values here.
+/// Reads the text between the parentheses of such a call: string, number, boolean and NULL
+/// constants, `$n`, each with an optional `name =>` before and a cast behind; arrays of them are
+/// not values here.
 /// @param parameters  texts of $1, $2, …
 /// @return kUnsupported for anything that would have to be computed.
 [[nodiscard]] Result<std::vector<Argument>> parse_arguments(

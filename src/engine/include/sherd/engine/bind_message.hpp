@@ -7,7 +7,8 @@
 
 namespace sherd::engine {
 
-/// The parts of a Bind body behind its two names, as they came: handed on without being taken apart. Borrowed.
+/// The parts of a Bind body behind its two names, as they came: handed on without being taken
+/// apart. Borrowed.
 struct BindMessage {
   Bytes parameters{};      // formats and values, with their counts
   Bytes result_formats{};  // with its count

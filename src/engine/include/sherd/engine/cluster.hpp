@@ -28,8 +28,9 @@ class Cluster {
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
 
-  /// Brings the router up: joins the configured shards to the durable topology, prepares them, finishes what a dead
-  /// router left, reads the schema, publishes the first snapshot. Any worker may run it, once.
+  /// Brings the router up: joins the configured shards to the durable topology, prepares them,
+  /// finishes what a dead router left, reads the schema, publishes the first snapshot. Any worker
+  /// may run it, once.
   [[nodiscard]] net::Task<Result<>> start(Worker& worker);
   /// Recovery and detection of DDL that went past us, until `stop_housekeeping`.
   [[nodiscard]] net::Task<void> housekeeping(Worker& worker);
@@ -40,13 +41,18 @@ class Cluster {
   [[nodiscard]] txn::Identity& identity() noexcept { return identity_; }
   [[nodiscard]] catalog::Store& store() noexcept { return *store_; }
   [[nodiscard]] RandomSource& random() noexcept { return random_; }
-  /// The search path of a session that has set none, as the home shard has it; "$user" is in it as it is.
+  /// The search path of a session that has set none, as the home shard has it; "$user" is in it as
+  /// it is.
   [[nodiscard]] std::vector<std::string> default_search_path() const;
-  /// Collations as the shards compare by them, for merges; nullptr until the schema was read. Lives as
-  /// long as the cluster.
-  [[nodiscard]] const pgtypes::CollationSet* collations() const noexcept { return collations_.load(); }
+  /// Collations as the shards compare by them, for merges; nullptr until the schema was read. Lives
+  /// as long as the cluster.
+  [[nodiscard]] const pgtypes::CollationSet* collations() const noexcept {
+    return collations_.load();
+  }
   /// default_transaction_isolation of the home shard.
-  [[nodiscard]] bool default_is_read_committed() const noexcept { return default_is_read_committed_; }
+  [[nodiscard]] bool default_is_read_committed() const noexcept {
+    return default_is_read_committed_;
+  }
 
   /// PAUSE and RESUME of the console: while paused, nothing new begins on the shards.
   void set_paused(bool paused) noexcept { paused_.store(paused, std::memory_order_relaxed); }
@@ -76,7 +82,8 @@ class Cluster {
   };
   /// Waits for the change under way; kObjectInUse when `deadline` passes first.
   [[nodiscard]] net::Task<Result<ChangeLock>> lock_changes(net::Loop& loop, Deadline deadline);
-  /// Makes `next` the newest topology: durably, with an audit record, then for all threads. `lock` is proof.
+  /// Makes `next` the newest topology: durably, with an audit record, then for all threads. `lock`
+  /// is proof.
   [[nodiscard]] Result<> publish(
       const ChangeLock& lock, topology::Snapshot next, std::string who, std::string what
   );
@@ -84,7 +91,8 @@ class Cluster {
   [[nodiscard]] net::Task<Result<>> refresh_schema(
       Worker& worker, const ChangeLock& lock, std::string who, std::string what
   );
-  /// Until no statement of an epoch before `epoch` runs in any thread; kObjectInUse at the deadline.
+  /// Until no statement of an epoch before `epoch` runs in any thread; kObjectInUse at the
+  /// deadline.
   [[nodiscard]] net::Task<Result<>> wait_for_older(net::Loop& loop, Epoch epoch, Deadline deadline);
 
  private:

@@ -10,8 +10,9 @@
 
 namespace sherd::engine {
 
-/// The statements that one worker is running, by the epoch that each runs under and by shard: what a change of
-/// the topology waits for. Written by its worker's thread only; `oldest` may be read from any.
+/// The statements that one worker is running, by the epoch that each runs under and by shard: what
+/// a change of the topology waits for. Written by its worker's thread only; `oldest` may be read
+/// from any.
 class OpenStatements {
  public:
   /// A statement under way; the end of its life is the end of the statement.
@@ -19,7 +20,9 @@ class OpenStatements {
    public:
     Ticket() noexcept = default;
     Ticket(Ticket&& other) noexcept
-        : owner_(std::exchange(other.owner_, nullptr)), epoch_(other.epoch_), shards_(std::move(other.shards_)) {}
+        : owner_(std::exchange(other.owner_, nullptr)),
+          epoch_(other.epoch_),
+          shards_(std::move(other.shards_)) {}
     Ticket& operator=(Ticket&& other) noexcept {
       if (this != &other) {
         end();
@@ -45,7 +48,9 @@ class OpenStatements {
 
   [[nodiscard]] Ticket begin(Epoch epoch);
   /// Of all statements under way; the largest number there is when there are none.
-  [[nodiscard]] std::uint64_t oldest() const noexcept { return oldest_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::uint64_t oldest() const noexcept {
+    return oldest_.load(std::memory_order_acquire);
+  }
   [[nodiscard]] std::uint64_t running_on(ShardId shard) const noexcept;
   [[nodiscard]] std::uint64_t running() const noexcept;
 
@@ -56,7 +61,7 @@ class OpenStatements {
   };
   void publish_oldest() noexcept;
 
-  std::vector<Count> by_epoch_{};         // few: one, two while the topology changes
+  std::vector<Count> by_epoch_{};          // few: one, two while the topology changes
   std::vector<std::uint64_t> by_shard_{};  // by index of the shard
   std::atomic<std::uint64_t> oldest_{std::numeric_limits<std::uint64_t>::max()};
 };

@@ -36,7 +36,7 @@ struct Options {
   std::string database{"app"};  // what clients connect to
   std::string home_shard{};     // "": the first
   std::size_t workers = 1;
-  std::size_t pool_size = 20;   // per shard and user, over all workers
+  std::size_t pool_size = 20;  // per shard and user, over all workers
   Duration connect_timeout = std::chrono::seconds(5);
   Duration query_wait_timeout = std::chrono::seconds(30);
   Duration idle_timeout = std::chrono::minutes(10);

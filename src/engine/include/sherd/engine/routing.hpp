@@ -8,7 +8,8 @@
 
 namespace sherd::engine {
 
-/// Which of `shards` (by index) a COPY row belongs to. Holds the placement, so it may outlive the snapshot.
+/// Which of `shards` (by index) a COPY row belongs to. Holds the placement, so it may outlive the
+/// snapshot.
 [[nodiscard]] exec::CopyIn::Router copy_router(
     const topology::Group& group, const plan::CopyPlan& copy, std::vector<ShardId> shards
 );

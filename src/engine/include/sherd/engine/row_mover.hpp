@@ -14,12 +14,12 @@ namespace sherd::engine {
 
 class Worker;
 
-/// Puts the rows of one table where a change of the topology wants them, in one transaction over all shards. Rows
-/// stream through the router as they are; memory is bounded.
+/// Puts the rows of one table where a change of the topology wants them, in one transaction over
+/// all shards. Rows stream through the router as they are; memory is bounded.
 ///
-/// To distribute: the home shard's rows go to their shards, those that stay go through a staging table beside it, so
-/// that the home shard is left without dead rows. To replicate: a copy to every other shard. To take back: the other
-/// shards' rows come home.
+/// To distribute: the home shard's rows go to their shards, those that stay go through a staging
+/// table beside it, so that the home shard is left without dead rows. To replicate: a copy to every
+/// other shard. To take back: the other shards' rows come home.
 class RowMover {
  public:
   /// @param table      as it is to be.
@@ -56,14 +56,18 @@ class RowMover {
   const topology::Group* group_;
   std::function<void(std::uint64_t)> progress_;
   txn::Transaction txn_;
-  std::string name_;          // quoted, with its schema
-  std::string staging_{};     // likewise
+  std::string name_;       // quoted, with its schema
+  std::string staging_{};  // likewise
   pool::Lease staging_lease_{};
 };
 
 /// kNotInPrerequisiteState unless `shard` has the table with the same columns as the home shard.
-[[nodiscard]] net::Task<Result<>> check_same_columns(Worker& worker, topology::Table table, ShardId shard);
+[[nodiscard]] net::Task<Result<>> check_same_columns(
+    Worker& worker, topology::Table table, ShardId shard
+);
 /// Fills an empty copy of a reference table on a shard that joins.
-[[nodiscard]] net::Task<Result<>> copy_reference_table(Worker& worker, topology::Table table, ShardId shard);
+[[nodiscard]] net::Task<Result<>> copy_reference_table(
+    Worker& worker, topology::Table table, ShardId shard
+);
 
 }  // namespace sherd::engine

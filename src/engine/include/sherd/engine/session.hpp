@@ -41,16 +41,16 @@ class ClientPort : public exec::ResultSink {
 /// A statement that a client has prepared, by protocol. Immutable; portals share it.
 struct Prepared {
   std::string text{};
-  std::vector<Oid> types{};       // as the client declared them
-  std::string cache_key{};        // text and types
+  std::vector<Oid> types{};  // as the client declared them
+  std::string cache_key{};   // text and types
 };
 
 /// A statement bound to values.
 struct Portal {
   std::shared_ptr<const Prepared> statement{};
-  net::Slice bind{};                       // the client's whole Bind message
-  std::optional<ShardId> open_on{};        // a row limit left it open on this shard
-  bool is_exhausted = false;               // it has given its rows and cannot go on
+  net::Slice bind{};                 // the client's whole Bind message
+  std::optional<ShardId> open_on{};  // a row limit left it open on this shard
+  bool is_exhausted = false;         // it has given its rows and cannot go on
 };
 
 /// What one client does with the cluster: statements in, backend messages out. One call at a time;
@@ -63,8 +63,8 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  /// Checks the client's start-up settings on the home shard and learns the parameters that it is to
-  /// be told (ParameterStatus). Call once, first.
+  /// Checks the client's start-up settings on the home shard and learns the parameters that it is
+  /// to be told (ParameterStatus). Call once, first.
   [[nodiscard]] net::Task<Result<std::map<std::string, std::string>>> start();
 
   /// A Query message.
@@ -92,14 +92,14 @@ class Session {
  private:
   // How a statement came, and what of the protocol its answer must hold.
   struct Request {
-    std::string_view text{};                            // of this statement alone
+    std::string_view text{};  // of this statement alone
     std::shared_ptr<const sql::Statement> facts{};
     std::vector<sql::Literal> literals{};
-    const Portal* portal = nullptr;                     // extended protocol
-    bool describe = true;                               // the client wants a RowDescription
+    const Portal* portal = nullptr;  // extended protocol
+    bool describe = true;            // the client wants a RowDescription
     std::uint64_t max_rows = 0;
-    std::string cursor{};                               // name of the client's portal
-    std::optional<ShardId> left_open_on{};              // set when a row limit left it open on a shard
+    std::string cursor{};                   // name of the client's portal
+    std::optional<ShardId> left_open_on{};  // set when a row limit left it open on a shard
     // Bind's values, decoded once.
     std::vector<std::optional<Bytes>> values{};
     std::vector<std::uint16_t> formats{};
@@ -110,7 +110,7 @@ class Session {
   // A connection for one statement: the transaction's, or one of its own.
   struct Borrowed {
     pgconn::Connection* connection = nullptr;
-    pool::Lease lease{};             // empty where a participant or a pinned connection serves
+    pool::Lease lease{};  // empty where a participant or a pinned connection serves
   };
   enum class Told : std::uint8_t { kSuccess, kFailure };  // what the client has been told
   using Answer = Result<Told>;                            // an Error: it has not been told yet
@@ -133,14 +133,18 @@ class Session {
   /// One row of one text column.
   void send_one_value(std::string_view column, std::string_view value, const Request& request);
   /// Rows of one text column, described unless the client does not want it.
-  void send_text_rows(std::string_view column, const std::vector<std::string>& rows, const Request& request);
+  void send_text_rows(
+      std::string_view column, const std::vector<std::string>& rows, const Request& request
+  );
   [[nodiscard]] static Handler handler_of(const sql::Body& body);
 
   // connections.cpp
   [[nodiscard]] net::Task<Result<Borrowed>> borrow(ShardId shard, bool writes);
   /// Beside the open transaction, which must have no participants: for what only asks.
   [[nodiscard]] net::Task<Result<Borrowed>> borrow_beside(ShardId shard);
-  [[nodiscard]] net::Task<Result<std::vector<Borrowed>>> borrow_all(std::vector<ShardId> shards, bool writes);
+  [[nodiscard]] net::Task<Result<std::vector<Borrowed>>> borrow_all(
+      std::vector<ShardId> shards, bool writes
+  );
   [[nodiscard]] net::Task<Result<>> sync_settings(pgconn::Connection* connection);
   [[nodiscard]] bool is_synced(pgconn::Connection& connection) const noexcept;
   [[nodiscard]] Result<> check_read_committed() const;
@@ -165,13 +169,14 @@ class Session {
       Request* request, plan::Plan* plan, exec::ScatterOptions options
   );
   [[nodiscard]] Result<net::Slice> shard_request(
-      const Request& request, std::string_view sql, pgconn::Connection& connection, std::uint64_t max_rows,
-      exec::Swallow& swallow
+      const Request& request, std::string_view sql, pgconn::Connection& connection,
+      std::uint64_t max_rows, exec::Swallow& swallow
   );
   [[nodiscard]] net::Task<Answer> relay(Request* request, Borrowed* borrowed);
   [[nodiscard]] std::string_view text_of(const Request& request, sql::Span span) const;
   [[nodiscard]] net::Task<void> after_schema_change();
-  [[nodiscard]] exec::ScatterOptions merge_options(const Request& request, const plan::Plan& plan) const;
+  [[nodiscard]] exec::ScatterOptions merge_options(const Request& request, const plan::Plan& plan)
+      const;
 
   // transaction.cpp
   [[nodiscard]] net::Task<Answer> run_transaction(Request* request);
@@ -204,23 +209,35 @@ class Session {
     const ClientMessage* describe = nullptr;
     const ClientMessage* execute = nullptr;
   };
-  [[nodiscard]] static std::optional<ShortShape> short_shape(const std::vector<ClientMessage>& messages);
+  [[nodiscard]] static std::optional<ShortShape> short_shape(
+      const std::vector<ClientMessage>& messages
+  );
   [[nodiscard]] static bool describes(const ClientMessage& describe, const ClientMessage& execute);
-  [[nodiscard]] net::Task<Result<ShortBatch>> run_short_batch(const std::vector<ClientMessage>* messages);
+  [[nodiscard]] net::Task<Result<ShortBatch>> run_short_batch(
+      const std::vector<ClientMessage>* messages
+  );
   [[nodiscard]] ShortBatch undo_short(bool parsed, std::string_view name);
-  void send_named(Borrowed* borrowed, const ShortShape& shape, const Prepared& statement, exec::Swallow& swallow);
-  [[nodiscard]] net::Task<Answer> run_long_batch(const std::vector<ClientMessage>* messages, bool is_sync);
+  void send_named(
+      Borrowed* borrowed, const ShortShape& shape, const Prepared& statement, exec::Swallow& swallow
+  );
+  [[nodiscard]] net::Task<Answer> run_long_batch(
+      const std::vector<ClientMessage>* messages, bool is_sync
+  );
   [[nodiscard]] net::Task<Answer> on_parse(const ClientMessage* message, bool is_used);
   [[nodiscard]] Answer on_bind(const ClientMessage* message);
   [[nodiscard]] net::Task<Answer> on_describe(const ClientMessage* message);
-  [[nodiscard]] net::Task<Answer> on_execute(const ClientMessage* message, bool describe, bool needs_transaction);
+  [[nodiscard]] net::Task<Answer> on_execute(
+      const ClientMessage* message, bool describe, bool needs_transaction
+  );
   [[nodiscard]] net::Task<Answer> on_close(const ClientMessage* message);
   [[nodiscard]] net::Task<Answer> describe_statement(
       std::shared_ptr<const Prepared> statement, const Portal* portal, bool validate_only
   );
   [[nodiscard]] Result<std::shared_ptr<const Prepared>> prepared(std::string_view name) const;
   [[nodiscard]] Result<Request> portal_request(const Portal& portal);
-  [[nodiscard]] net::Task<Answer> resume_portal(std::string name, Portal* portal, std::uint64_t max_rows);
+  [[nodiscard]] net::Task<Answer> resume_portal(
+      std::string name, Portal* portal, std::uint64_t max_rows
+  );
   [[nodiscard]] Result<> store_prepared(const wire::Parse& parse);
   void send_description_of_nothing(bool of_statement);
   void send_admin_description(bool of_statement, const sql::Statement& facts);
@@ -230,7 +247,9 @@ class Session {
   [[nodiscard]] net::Task<Answer> run_copy_out(Request* request, plan::Plan* plan);
   [[nodiscard]] net::Task<Result<std::uint64_t>> copy_rows_in(Request* request, plan::Plan* plan);
   [[nodiscard]] net::Task<Result<>> feed_copy(exec::CopyIn* copy);
-  [[nodiscard]] net::Task<Result<>> feed_relay(pgconn::Connection* connection, const exec::Relay* relay);
+  [[nodiscard]] net::Task<Result<>> feed_relay(
+      pgconn::Connection* connection, const exec::Relay* relay
+  );
 
   // utility.cpp
   [[nodiscard]] net::Task<Answer> run_explain(Request* request);
@@ -254,14 +273,14 @@ class Session {
   SearchPathPtr search_path_{};
   std::map<std::string, std::string> reported_{};  // parameters that the client was told
   txn::Transaction txn_;
-  std::string begin_sql_{};         // of the open transaction, for AND CHAIN
-  std::optional<ShardId> forced_shard_{};  // SET sherd.shard
-  bool schema_changed_ = false;     // by the open transaction
+  std::string begin_sql_{};                 // of the open transaction, for AND CHAIN
+  std::optional<ShardId> forced_shard_{};   // SET sherd.shard
+  bool schema_changed_ = false;             // by the open transaction
   std::vector<plan::TableName> dropped_{};  // likewise
-  bool is_explicit_ = false;        // BEGIN was said
-  bool is_failed_ = false;          // the transaction can only be rolled back
+  bool is_explicit_ = false;                // BEGIN was said
+  bool is_failed_ = false;                  // the transaction can only be rolled back
   bool set_in_transaction_ = false;
-  std::string isolation_{};         // of the open transaction; "" is the session's default
+  std::string isolation_{};  // of the open transaction; "" is the session's default
   std::map<std::string, std::shared_ptr<const Prepared>, std::less<>> prepared_{};
   std::size_t prepared_bytes_ = 0;
   std::map<std::string, Portal, std::less<>> portals_{};

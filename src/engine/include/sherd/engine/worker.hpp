@@ -29,13 +29,13 @@ class Session;
 
 /// What is remembered about a statement text, without its literals.
 struct CachedStatement {
-  std::shared_ptr<const sql::Statement> facts{};      // null: several statements, or not cacheable
-  std::shared_ptr<const plan::Route> route{};         // null: plan each time
-  Epoch epoch{};                                      // that the route was compiled under
+  std::shared_ptr<const sql::Statement> facts{};  // null: several statements, or not cacheable
+  std::shared_ptr<const plan::Route> route{};     // null: plan each time
+  Epoch epoch{};                                  // that the route was compiled under
 };
 
-/// Schemas in which a session looks for names, "$user" replaced, with a number that no other list of this worker has:
-/// part of the plan cache's key.
+/// Schemas in which a session looks for names, "$user" replaced, with a number that no other list
+/// of this worker has: part of the plan cache's key.
 struct SearchPath {
   std::vector<std::string> schemas{};
   std::uint64_t key = 0;
@@ -91,10 +91,13 @@ class Worker final : public txn::ConnectionSource {
   [[nodiscard]] const sql::Lifted& lifted() const noexcept { return lifted_; }
   [[nodiscard]] SearchPathPtr search_path(const std::vector<std::string>& schemas);
 
-  /// Parameters that a server reports to a session with these start-up settings, once learnt; nullptr.
+  /// Parameters that a server reports to a session with these start-up settings, once learnt;
+  /// nullptr.
   using Greeting = std::map<std::string, std::string>;
   [[nodiscard]] const Greeting* greeting(const Account& account, std::uint64_t settings) const;
-  const Greeting* remember_greeting(const Account& account, std::uint64_t settings, Greeting greeting);
+  const Greeting* remember_greeting(
+      const Account& account, std::uint64_t settings, Greeting greeting
+  );
 
   /// Gives the session a number that is its process id for CancelRequest.
   [[nodiscard]] std::uint32_t add_session(Session& session);

@@ -11,11 +11,12 @@
 
 namespace sherd::exec {
 
-/// COPY TO STDOUT of one shard, taken piece by piece by a coroutine. Bounded: the shard is paused while
-/// pieces wait here.
+/// COPY TO STDOUT of one shard, taken piece by piece by a coroutine. Bounded: the shard is paused
+/// while pieces wait here.
 class CopySource final : public pgconn::ReplyHandler {
  public:
-  CopySource(net::Loop& loop, pgconn::Connection& connection) : loop_(loop), connection_(connection) {}
+  CopySource(net::Loop& loop, pgconn::Connection& connection)
+      : loop_(loop), connection_(connection) {}
 
   [[nodiscard]] Result<> start(const std::string& sql);
   /// The next CopyData message; nullopt at the end, once the shard is ready again.

@@ -66,7 +66,8 @@ class Scatter {
   void on_error(Error error);
   void begin_merge();
   [[nodiscard]] std::size_t position_of(std::size_t index) const;
-  void push(std::size_t index, Bytes row);
+  void push(std::size_t position, Bytes row);
+  void finish(std::size_t position);
   void schedule();
   void pump();
   void balance();

@@ -20,7 +20,7 @@ struct Accounts {
   wire::AuthMethod method = wire::AuthMethod::kScramSha256;
   bool allow_unlisted = false;  // with trust and no list: anybody
   std::map<std::string, Entry, std::less<>> by_name{};
-  std::string mock_key{};       // so that unknown users look like known ones
+  std::string mock_key{};  // so that unknown users look like known ones
 
   [[nodiscard]] const Entry* find(std::string_view name) const {
     const auto found = by_name.find(name);

@@ -75,10 +75,10 @@ class Client final : public engine::ClientPort, private net::StreamHandler {
   AccountsPtr accounts_{};
   Phase phase_ = Phase::kStartup;
   bool is_authenticated_ = false;
-  bool is_closed_ = false;       // no more input
+  bool is_closed_ = false;  // no more input
   bool is_interrupted_ = false;
   bool is_shutting_down_ = false;
-  bool is_waiting_ = false;      // in next()
+  bool is_waiting_ = false;  // in next()
   wire::StartupMachine startup_;
   std::optional<wire::ServerAuth> auth_{};
   wire::MessageAssembler assembler_;

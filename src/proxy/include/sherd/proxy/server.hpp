@@ -29,7 +29,7 @@ struct ServerOptions {
   Duration drain_timeout = std::chrono::seconds(30);
   net::EngineKind engine = net::EngineKind::kAuto;
   std::string version{};
-  std::string config_text{};      // for SHOW CONFIG, without secrets
+  std::string config_text{};  // for SHOW CONFIG, without secrets
 };
 
 /// One thread with its loop, its engine worker and its clients.
@@ -47,7 +47,8 @@ class WorkerThread {
   void add(int fd);
   [[nodiscard]] const std::set<Client*>& clients() const noexcept { return clients_; }
   void start();
-  /// Ends clients as their transactions end, all of them at the deadline, then the thread. Any thread.
+  /// Ends clients as their transactions end, all of them at the deadline, then the thread. Any
+  /// thread.
   void stop(Deadline deadline);
   void join();
 
@@ -71,7 +72,8 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Makes the threads; `control` is the loop that accepts. kCannotConnect when the address is taken.
+  /// Makes the threads; `control` is the loop that accepts. kCannotConnect when the address is
+  /// taken.
   [[nodiscard]] Result<> start(net::Loop& control);
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
   /// Accepts no more, drains the threads and joins them.
@@ -81,7 +83,9 @@ class Server {
   [[nodiscard]] const ServerOptions& options() const noexcept { return options_; }
   [[nodiscard]] AccountsPtr accounts() const;
   void set_accounts(AccountsPtr accounts);
-  [[nodiscard]] const std::vector<std::unique_ptr<WorkerThread>>& threads() const noexcept { return threads_; }
+  [[nodiscard]] const std::vector<std::unique_ptr<WorkerThread>>& threads() const noexcept {
+    return threads_;
+  }
   /// Hands a CancelRequest to the thread whose session it is for. Any thread.
   void cancel(std::uint32_t process_id, std::string secret);
   /// RELOAD of the console and SIGHUP; set by the program. Any thread.

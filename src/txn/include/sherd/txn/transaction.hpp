@@ -63,8 +63,11 @@ class Transaction {
   Transaction(net::Loop& loop, ConnectionSource& source, Identity& identity)
       : loop_(loop), source_(source), identity_(identity) {}
 
-  /// What happens to a participant's connection when the transaction has ended; by default it goes back to its pool.
-  void set_release(std::function<void(ShardId, pool::Lease)> release) { release_ = std::move(release); }
+  /// What happens to a participant's connection when the transaction has ended; by default it goes
+  /// back to its pool.
+  void set_release(std::function<void(ShardId, pool::Lease)> release) {
+    release_ = std::move(release);
+  }
   /// @param begin  the BEGIN with its modes.
   void start(std::string begin) {
     begin_ = std::move(begin);
