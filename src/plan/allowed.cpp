@@ -147,7 +147,7 @@ class Algebra {
       return true;
     }
     return is_declared(input_.parameters, operand.number)
-           || has_certain_type(input_.statement, scope_, operand.number, family_of(column.oid));
+           || has_certain_type(input_, scope_, operand.number, family_of(column.oid));
   }
 
   [[nodiscard]] Constant constant(const Operand& operand, KeyColumn column, bool certain) {

@@ -292,19 +292,6 @@ bool is_own_array(Oid type, Family family) noexcept {
   });
 }
 
-/// How often "$number" stands in the text: also in comments and strings, which errs on the safe
-/// side.
-std::size_t count_mentions(std::string_view text, std::uint32_t number) {
-  const std::string name = "$" + std::to_string(number);
-  std::size_t count = 0;
-  for (std::size_t at = text.find(name); at != std::string_view::npos;
-       at = text.find(name, at + 1)) {
-    const std::size_t end = at + name.size();
-    count += end >= text.size() || text[end] < '0' || text[end] > '9' ? 1 : 0;
-  }
-  return count;
-}
-
 /// Counts uses of a parameter whose type can only be of one family.
 class UseCounter {
  public:
@@ -363,8 +350,17 @@ bool is_own_cast(const sql::TypeName& cast, Family family) noexcept {
   return found != nullptr && found->family == family;
 }
 
-bool is_mentioned_once(const sql::Statement& statement, std::uint32_t number) {
-  return count_mentions(statement.text, number) <= 1;
+std::vector<std::uint32_t> count_mentions(std::string_view text, std::uint32_t highest) {
+  std::vector<std::uint32_t> counts(highest + 1);
+  for (std::size_t at = text.find('$'); at != std::string_view::npos; at = text.find('$', at + 1)) {
+    std::uint32_t number = 0;
+    const char* const begin = text.data() + at + 1;
+    const auto [end, error] = std::from_chars(begin, text.data() + text.size(), number);
+    if (error == std::errc{} && end != begin && number <= highest) {
+      ++counts[number];
+    }
+  }
+  return counts;
 }
 
 namespace {
@@ -441,10 +437,9 @@ std::optional<std::vector<pgtypes::OwnedKey>> array_of(
                        : text_array(as_text(value->bytes), column.type);
 }
 
-bool has_certain_type(
-    const sql::Statement& statement, const Scope& scope, std::uint32_t number, Family family
-) {
-  const std::size_t mentions = count_mentions(statement.text, number);
+bool has_certain_type(const Input& input, const Scope& scope, std::uint32_t number, Family family) {
+  const sql::Statement& statement = input.statement;
+  const std::size_t mentions = input.mentions(number);
   if (mentions <= 1) {
     return true;
   }

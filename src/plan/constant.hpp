@@ -54,14 +54,10 @@ struct KeyColumn {
 /// Whether the name of a cast is the family's own, without a modifier.
 [[nodiscard]] bool is_own_cast(const sql::TypeName& cast, Family family) noexcept;
 
-/// Whether the text of the statement mentions parameter `number` at most once: what stands there
-/// gives it its type.
-[[nodiscard]] bool is_mentioned_once(const sql::Statement& statement, std::uint32_t number);
-
 /// Whether each mention of parameter `number` in the statement stands beside a column of one family
 /// or under a cast to it, so that the server can infer no other type for it.
 [[nodiscard]] bool has_certain_type(
-    const sql::Statement& statement, const Scope& scope, std::uint32_t number, Family family
+    const Input& input, const Scope& scope, std::uint32_t number, Family family
 );
 
 }  // namespace sherd::plan

@@ -93,17 +93,11 @@ Result<RowsByShard> rows_by_shard(const Input& input, const Insert& insert, cons
 
 /// A parameter that a part no longer mentions has no type there, unless it was declared.
 Result<> check_parameters(const Input& input, const std::string& part) {
+  const auto mentions = count_mentions(part, input.statement.parameter_count);
   for (std::uint32_t n = 1; n <= input.statement.parameter_count; ++n) {
-    const bool declared = is_declared(input.parameters, n);
-    const std::string name = fmt::format("${}", n);
-    bool mentioned = false;
-    for (std::size_t at = part.find(name); at != std::string::npos; at = part.find(name, at + 1)) {
-      const std::size_t end = at + name.size();
-      mentioned = mentioned || end >= part.size() || part[end] < '0' || part[end] > '9';
-    }
-    if (!mentioned && !declared) {
+    if (mentions[n] == 0 && !is_declared(input.parameters, n)) {
       return refuse(
-          fmt::format("parameter {} has no declared type, and not all shards' rows use it", name),
+          fmt::format("parameter ${} has no declared type, and not all shards' rows use it", n),
           "declare the parameters' types, or insert one row per statement"
       );
     }

@@ -154,7 +154,7 @@ Result<ShardId> shard_of_row(
       pgtypes::key_type_of(key.type).value_or(column.type);  // varchar(n) may cut what it stores
   const bool certain = operand->kind != Operand::Kind::kParameter
                        || is_declared(input.parameters, operand->number)
-                       || is_mentioned_once(input.statement, operand->number);
+                       || input.mentions(operand->number) <= 1;
   SHERD_TRY(
       const Constant value,
       constant_of(input.literals, input.parameters, *operand, column, certain, scratch)

@@ -349,5 +349,24 @@ TEST(Limits, EmptyClusterIsAnError) {
   EXPECT_EQ(plan.error().code, ErrorCode::kCannotConnectNow);
 }
 
+// Each of these would never end if a level were looked at again by every level around it.
+TEST(Limits, DeepAndWideStatementsArePlannedInTheirStride) {
+  std::string nested = "SELECT id FROM users";
+  for (int i = 0; i < 150; ++i) {
+    nested = fmt::format("SELECT id FROM ({}) s{} WHERE s{}.id = 5", nested, i, i);
+  }
+  EXPECT_EQ(outcome(plan_text(world(), nested)), on(5));
+  std::string joined = "SELECT 1 FROM users u0";
+  for (int i = 1; i < 120; ++i) {
+    joined += fmt::format(" JOIN users u{} ON u{}.id = u{}.id", i, i, i - 1);
+  }
+  EXPECT_EQ(outcome(plan_text(world(), joined + " WHERE u7.id = 5")), on(5));
+  // Beyond the limit of facts it is less confined, never wrong.
+  for (int i = 120; i < 300; ++i) {
+    joined += fmt::format(" JOIN users u{} ON u{}.id = u{}.id", i, i, i - 1);
+  }
+  EXPECT_EQ(outcome(plan_text(world(), joined + " WHERE u7.id = 5")), kRefused);
+}
+
 }  // namespace
 }  // namespace sherd::plan

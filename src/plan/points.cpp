@@ -27,6 +27,20 @@ bool is_builtin(Oid type) {
   return type != 0 && type < kFirstUserType;
 }
 
+void add(Fact fact, Facts& out) {
+  if (out.size() < kMostFacts) {
+    out.push_back(std::move(fact));
+  }
+}
+
+void append(const Facts& more, Facts& out) {
+  const std::size_t room = kMostFacts - std::min(out.size(), kMostFacts);
+  out.insert(
+      out.end(), more.begin(),
+      more.begin() + static_cast<std::ptrdiff_t>(std::min(room, more.size()))
+  );
+}
+
 bool has_limit(const sql::Block& block) {
   return block.limit.kind != sql::Operand::Kind::kNull
          || block.offset.kind != sql::Operand::Kind::kNull;
@@ -38,6 +52,7 @@ Points::Points(const Input& input, const Scope& scope) : input_(input), scope_(s
   const auto& blocks = input.statement.blocks;
   cte_uses_.assign(blocks.size(), 0);
   visited_.assign(blocks.size(), 0);
+  facts_.resize(blocks.size());
   for (const sql::Block& block : blocks) {
     for (const sql::Relation& relation : block.relations) {
       if (relation.kind == sql::Relation::Kind::kCte && relation.block < blocks.size()) {
@@ -79,7 +94,7 @@ const Confinement* Points::of(BlockId block, std::uint32_t relation) const noexc
 
 ShardSet Points::shards_of_output(BlockId block, ColumnId column, const topology::Group& group)
     const {
-  const Facts facts = facts_of_block(block);
+  const Facts& facts = facts_of_block(block);
   return allowed_shards(
       input_, scope_, equal_columns(scope_, column, facts), group, facts, nullptr, nullptr
   );
@@ -99,8 +114,7 @@ void Points::visit_block(BlockId block_id, const Facts& inherited) {
     return;
   }
   Facts facts = inherited;
-  const Facts own = facts_of_block(block_id);
-  facts.insert(facts.end(), own.begin(), own.end());
+  append(facts_of_block(block_id), facts);
   for (const std::uint32_t root : block.root_joins) {
     visit_node(block_id, root, facts, 0);
   }
@@ -243,7 +257,15 @@ void Points::visit_derived(BlockId block_id, std::uint32_t index, const Facts& f
 // ---------------------------------------------------------------- up
 
 /// What is true of every row that the joins and WHERE of the level let through.
-Facts Points::facts_of_block(BlockId block_id) const {
+const Facts& Points::facts_of_block(BlockId block_id) const {
+  if (!facts_[block_id]) {
+    facts_[block_id] = Facts{};  // a level that comes out of itself (a recursive CTE) says nothing
+    facts_[block_id] = make_facts(block_id);
+  }
+  return *facts_[block_id];
+}
+
+Facts Points::make_facts(BlockId block_id) const {
   const sql::Block& block = scope_.block(block_id);
   Facts facts;
   add_conjuncts(block_id, block.where, facts);
@@ -290,7 +312,7 @@ void Points::add_conjuncts(BlockId block_id, const Predicate& predicate, Facts& 
   if (predicate.kind == Predicate::Kind::kOpaque) {
     return;
   }
-  out.push_back({.kind = Fact::Kind::kPredicate, .predicate = &predicate, .block = block_id});
+  add({.kind = Fact::Kind::kPredicate, .predicate = &predicate, .block = block_id}, out);
   if (predicate.kind == Predicate::Kind::kInSubquery) {
     add_in_subquery(block_id, predicate, out);
     return;
@@ -336,7 +358,7 @@ void Points::add_join_conjuncts(BlockId block_id, std::uint32_t node_id, Facts& 
 }
 
 void Points::add_equality(const ColumnId& a, const ColumnId& b, Facts& out) const {
-  out.push_back({.kind = Fact::Kind::kEqual, .a = a, .b = b});
+  add({.kind = Fact::Kind::kEqual, .a = a, .b = b}, out);
 }
 
 /// What a derived relation says of its rows by itself.
@@ -352,9 +374,8 @@ void Points::add_exports(BlockId block_id, std::uint32_t index, Facts& out) cons
   const sql::Block& block = scope_.block(*inner);
   if (!block.values.empty() && !has_limit(block)) {
     for (std::uint32_t c = 0; c < block.values.front().size(); ++c) {
-      out.push_back(
-          {.kind = Fact::Kind::kValues, .block = *inner, .a = {block_id, index, c}, .column = c}
-      );
+      add({.kind = Fact::Kind::kValues, .block = *inner, .a = {block_id, index, c}, .column = c},
+          out);
     }
     return;
   }
@@ -366,7 +387,7 @@ void Points::add_exports(BlockId block_id, std::uint32_t index, Facts& out) cons
   for (Fact& fact : inside) {
     fact.exported_by = fact.exported_by.value_or(*inner);
   }
-  out.insert(out.end(), inside.begin(), inside.end());
+  append(inside, out);
 }
 
 void Points::add_links(BlockId outer, std::uint32_t index, BlockId inner, bool pushes, Facts& out)
@@ -378,12 +399,11 @@ void Points::add_links(BlockId outer, std::uint32_t index, BlockId inner, bool p
   for (std::uint32_t c = 0; c < columns->size(); ++c) {
     const auto& source = (*columns)[c].source;
     if (source && source->block == inner && is_group_key(inner, *source)) {
-      out.push_back(
-          {.kind = Fact::Kind::kLink,
+      add({.kind = Fact::Kind::kLink,
            .a = {outer, index, c},
            .b = *source,
-           .exported_by = pushes ? std::nullopt : std::optional(inner)}
-      );
+           .exported_by = pushes ? std::nullopt : std::optional(inner)},
+          out);
     }
   }
 }
@@ -406,7 +426,7 @@ void Points::add_in_subquery(BlockId block_id, const Predicate& predicate, Facts
   for (Fact& fact : inside) {
     fact.exported_by = fact.exported_by.value_or(predicate.block);
   }
-  out.insert(out.end(), inside.begin(), inside.end());
+  append(inside, out);
 }
 
 bool Points::gives_out_rows(BlockId block_id) const {

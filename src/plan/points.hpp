@@ -44,6 +44,9 @@ struct Fact {
   std::optional<BlockId> exported_by{};  // the subquery that it came out of
 };
 using Facts = std::vector<Fact>;
+/// Facts beyond are dropped: fewer facts confine less, and a hostile statement costs no more than
+/// this.
+inline constexpr std::size_t kMostFacts = 256;
 
 /// A condition `key = operand` that must hold.
 struct KeyOperand {
@@ -97,7 +100,8 @@ class Points {
   void visit_remaining();
   [[nodiscard]] Facts without_own(const Facts& facts, BlockId inner) const;
 
-  [[nodiscard]] Facts facts_of_block(BlockId block) const;
+  [[nodiscard]] const Facts& facts_of_block(BlockId block) const;
+  [[nodiscard]] Facts make_facts(BlockId block) const;
   void add_facts_of_node(BlockId block, std::uint32_t node, Facts& out) const;
   void add_conjuncts(BlockId block, const sql::Predicate& predicate, Facts& out) const;
   void add_join_conjuncts(BlockId block, std::uint32_t node, Facts& out) const;
@@ -132,9 +136,10 @@ class Points {
 
   const Input& input_;
   const Scope& scope_;
-  std::vector<std::uint32_t> cte_uses_{};         // by block
-  std::vector<std::uint8_t> visited_{};           // by block
-  std::vector<std::vector<BlockId>> children_{};  // by block: subqueries in its expressions
+  std::vector<std::uint32_t> cte_uses_{};              // by block
+  std::vector<std::uint8_t> visited_{};                // by block
+  std::vector<std::vector<BlockId>> children_{};       // by block: subqueries in its expressions
+  mutable std::vector<std::optional<Facts>> facts_{};  // by block: facts_of_block, made once
   std::vector<Confinement> all_{};
   std::string reason_{};
 };

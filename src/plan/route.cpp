@@ -53,7 +53,7 @@ ProgramPtr program_of(const Input& input, const Scope& scope, KeyOperand key, Gr
   program->column = key.column;
   program->certain =
       key.operand->kind != sql::Operand::Kind::kParameter
-      || has_certain_type(input.statement, scope, key.operand->number, family_of(key.column.oid));
+      || has_certain_type(input, scope, key.operand->number, family_of(key.column.oid));
   return program;
 }
 
@@ -113,8 +113,8 @@ ProgramPtr compile_insert(const Input& input, const sql::Insert& insert) {
       input, *scope, {.operand = operand, .column = key_column_of(key.type)}, target->group->id
   );
   program->column.type = *type;
-  program->certain = operand->kind != sql::Operand::Kind::kParameter
-                     || is_mentioned_once(input.statement, operand->number);
+  program->certain =
+      operand->kind != sql::Operand::Kind::kParameter || input.mentions(operand->number) <= 1;
   program->writes = true;
   program->stores = true;
   program->typmod = key.typmod;

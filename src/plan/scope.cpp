@@ -113,7 +113,7 @@ Result<Scope> Scope::build(const Input& input) {
     }
   }
   scope.attach_blocks(input);
-  scope.expanding_.assign(blocks.size(), 0);
+  scope.cache_.resize(blocks.size());
   return scope;
 }
 
@@ -291,6 +291,16 @@ std::optional<ColumnId> Scope::resolve_in_join(
 }
 
 std::optional<ColumnId> Scope::resolve(BlockId block_id, const sql::ColumnRef& name) const {
+  constexpr std::size_t kFew = 8;
+  if (relations_.size() <= kFew) {
+    return search(block_id, name);
+  }
+  const auto found = resolved_.find(&name);
+  return found != resolved_.end() ? found->second
+                                  : resolved_.emplace(&name, search(block_id, name)).first->second;
+}
+
+std::optional<ColumnId> Scope::search(BlockId block_id, const sql::ColumnRef& name) const {
   if (name.name == "*") {
     return std::nullopt;
   }
@@ -333,8 +343,8 @@ Oid Scope::type_of(ColumnId column) const {
   if (named.info != nullptr) {
     return named.info->columns[column.column].type;
   }
-  const auto known = columns(column.block, column.relation);
-  return known && column.column < known->size() ? (*known)[column.column].type : 0;
+  const OutColumn* known = derived_column(column);
+  return known != nullptr ? known->type : 0;
 }
 
 std::string_view Scope::collation_of(ColumnId column) const {
@@ -342,12 +352,9 @@ std::string_view Scope::collation_of(ColumnId column) const {
   if (named.info != nullptr) {
     return named.info->columns[column.column].collation;
   }
-  const auto known = columns(column.block, column.relation);
-  if (!known || column.column >= known->size() || (*known)[column.column].type == 0) {
-    return kUnknownCollation;
-  }
-  const OutColumn& derived_from = (*known)[column.column];
-  return derived_from.source ? collation_of(*derived_from.source) : "default";  // of VALUES
+  const OutColumn* known = derived_column(column);
+  return known != nullptr && known->type != 0 ? std::string_view(known->collation)
+                                              : kUnknownCollation;
 }
 
 bool Scope::is_key(ColumnId column) const {
@@ -374,7 +381,7 @@ std::optional<std::vector<OutColumn>> Scope::columns(BlockId block_id, std::uint
   if (named.kind != RelationClass::kDerived) {
     return std::nullopt;
   }
-  auto inner = derived(written.block);
+  auto inner = outputs(written.block);
   const std::vector<std::string>* const lists[] = {
       &block(written.block).cte_columns, &written.column_aliases
   };
@@ -389,14 +396,27 @@ std::optional<std::vector<OutColumn>> Scope::columns(BlockId block_id, std::uint
   return inner;
 }
 
-std::optional<std::vector<OutColumn>> Scope::derived(BlockId inner) const {
-  if (inner >= expanding_.size() || expanding_[inner] != 0) {
-    return std::nullopt;
+const std::optional<std::vector<OutColumn>>& Scope::outputs(BlockId block_id) const {
+  static const std::optional<std::vector<OutColumn>> kUnknown;
+  if (block_id >= cache_.size() || cache_[block_id].state == Cached::State::kInWork) {
+    return kUnknown;
   }
-  expanding_[inner] = 1;
-  auto out = outputs(inner);
-  expanding_[inner] = 0;
-  return out;
+  Cached& cached = cache_[block_id];
+  if (cached.state == Cached::State::kEmpty) {
+    cached.state = Cached::State::kInWork;
+    cached.outputs = make_outputs(block_id);
+    cached.state = Cached::State::kMade;
+  }
+  return cached.outputs;
+}
+
+const OutColumn* Scope::derived_column(ColumnId column) const {
+  const Relation& written = block(column.block).relations[column.relation];
+  if (relation(column.block, column.relation).kind != RelationClass::kDerived) {
+    return nullptr;
+  }
+  const auto& known = outputs(written.block);
+  return known && column.column < known->size() ? &(*known)[column.column] : nullptr;
 }
 
 bool Scope::expand_star(BlockId block_id, const sql::Target& target, std::vector<OutColumn>& out)
@@ -429,11 +449,11 @@ bool Scope::expand_star(BlockId block_id, const sql::Target& target, std::vector
   return found;
 }
 
-std::optional<std::vector<OutColumn>> Scope::outputs(BlockId block_id) const {
+std::optional<std::vector<OutColumn>> Scope::make_outputs(BlockId block_id) const {
   const sql::Block& level = block(block_id);
   std::vector<OutColumn> out;
   if (level.set_operation != sql::SetOperation::kNone) {
-    auto left = derived(level.set_left);
+    auto left = outputs(level.set_left);
     if (left) {
       for (OutColumn& column : *left) {
         column = OutColumn{.name = column.name};

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "input.hpp"
@@ -93,7 +94,7 @@ class Scope {
   [[nodiscard]] std::optional<std::vector<OutColumn>> columns(BlockId block, std::uint32_t relation)
       const;
   /// Columns that a level gives out, stars expanded; nullopt where not known.
-  [[nodiscard]] std::optional<std::vector<OutColumn>> outputs(BlockId block) const;
+  [[nodiscard]] const std::optional<std::vector<OutColumn>>& outputs(BlockId block) const;
 
   /// Leaves of the join tree below `node`: indices into Block::relations.
   void leaves(BlockId block, std::uint32_t node, std::vector<std::uint32_t>& out) const;
@@ -115,6 +116,7 @@ class Scope {
   Scope() = default;
   void attach_blocks(const Input& input);
   void attach(const sql::ExpressionFacts& facts, BlockId parent);
+  [[nodiscard]] std::optional<ColumnId> search(BlockId block, const sql::ColumnRef& name) const;
   [[nodiscard]] Lookup look_up(BlockId block, const sql::ColumnRef& name) const;
   [[nodiscard]] Lookup look_up_qualified(BlockId block, const sql::ColumnRef& name) const;
   [[nodiscard]] Lookup look_up_node(BlockId block, std::uint32_t node, std::string_view name) const;
@@ -124,14 +126,28 @@ class Scope {
   [[nodiscard]] bool expand_star(
       BlockId block, const sql::Target& target, std::vector<OutColumn>& out
   ) const;
-  [[nodiscard]] std::optional<std::vector<OutColumn>> derived(BlockId block) const;
+  [[nodiscard]] std::optional<std::vector<OutColumn>> make_outputs(BlockId block) const;
+  /// What `columns` says of one column, without a copy of the others. nullptr: not known.
+  [[nodiscard]] const OutColumn* derived_column(ColumnId column) const;
 
   const sql::Statement* statement_ = nullptr;
   std::span<const sql::Literal> literals_{};
-  std::vector<std::uint32_t> first_{};             // by block: index of its first relation
-  std::vector<Named> relations_{};                 // of all blocks, one after the other
-  std::vector<Place> places_{};                    // by block
-  mutable std::vector<std::uint8_t> expanding_{};  // guards recursive CTEs
+  std::vector<std::uint32_t> first_{};  // by block: index of its first relation
+  std::vector<Named> relations_{};      // of all blocks, one after the other
+  std::vector<Place> places_{};         // by block
+  /// Outputs of a level, made once: levels in levels would else be walked again and again.
+  struct Cached {
+    enum class State : std::uint8_t {
+      kEmpty,
+      kInWork,
+      kMade
+    } state = State::kEmpty;  // kInWork: a recursive CTE
+    std::optional<std::vector<OutColumn>> outputs{};
+  };
+  mutable std::vector<Cached> cache_{};  // by block
+  /// Names resolved before, where there are many relations to look through; a name stands at one
+  /// place.
+  mutable std::unordered_map<const sql::ColumnRef*, std::optional<ColumnId>> resolved_{};
 };
 
 }  // namespace sherd::plan

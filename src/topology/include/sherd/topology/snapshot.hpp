@@ -67,8 +67,8 @@ struct Snapshot {
   std::vector<Shard> shards{};             // by id, ascending
   std::vector<Group> groups{};             // by id, ascending
   std::vector<Table> tables{};             // distributed and reference only
-  std::vector<std::string> switching{};  // bare names of tables that change hands: statements on
-                                         // them wait for the next epoch
+  std::vector<std::string> switching{};    // bare names of tables that change hands: statements on
+                                           // them wait for the next epoch
   ShardId home{};                          // where local tables live
   std::shared_ptr<const Schema> schema{};  // never null once `seal` has run
 
