@@ -49,6 +49,14 @@ class CheckModules(unittest.TestCase):
         self.module("plan", "DEPENDS sql", "#include <sherd/sql/a.hpp>\n#include <sherd/base/a.hpp>")
         self.assert_one("src/plan/a.cpp:2", "does not name base")
 
+    def test_names_of_undeclared_module(self):
+        self.write("src/pool/b.cpp", "sql::Facts facts;\n// plan::Plan is only spoken of\nmy::sql::Other other;\n")
+        self.assert_one("src/pool/b.cpp:1", "uses sql::", "does not name sql")
+
+    def test_module_without_sources(self):
+        (self.root / "src/pool/a.cpp").unlink()
+        self.assert_one("src/pool", "without sources")
+
     def test_declared_but_never_included(self):
         self.module("plan", "DEPENDS base sql", "#include <sherd/base/a.hpp>")
         self.assert_one("names sql", "nothing in src/plan includes")
@@ -60,6 +68,11 @@ class CheckModules(unittest.TestCase):
     def test_module_that_does_not_exist(self):
         self.module("pool", "DEPENDS base gone", "#include <sherd/base/a.hpp>\n#include <sherd/gone/a.hpp>")
         self.assert_one("there is no module gone")
+
+    def test_pure_module_that_names_an_impure_one(self):
+        self.write("CMakeLists.txt", "".join(f"add_subdirectory(src/{m})\n" for m in ("base", "sql", "pool", "plan")))
+        self.module("plan", "DEPENDS base pool", "#include <sherd/base/a.hpp>\n#include <sherd/pool/a.hpp>")
+        self.assert_one("plan is pure", "pool")
 
     def test_pure_module_with_an_impure_header(self):
         for header in ("thread", "fstream", "sys/socket.h", "unistd.h", "random", "liburing.h", "time.h", "filesystem"):

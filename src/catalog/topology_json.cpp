@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include <sherd/catalog/topology_json.hpp>
+#include <sherd/pgtypes/key.hpp>
 
 namespace sherd::catalog {
 namespace {

@@ -7,6 +7,7 @@
 #include <sherd/engine/cluster.hpp>
 #include <sherd/engine/pinning.hpp>
 #include <sherd/engine/session.hpp>
+#include <sherd/merge/recipe.hpp>
 #include <sherd/wire/build.hpp>
 
 namespace sherd::engine {

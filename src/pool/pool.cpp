@@ -4,6 +4,7 @@
 
 #include <sherd/base/check.hpp>
 #include <sherd/pool/pool.hpp>
+#include <sherd/wire/message.hpp>
 
 namespace sherd::pool {
 

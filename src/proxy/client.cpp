@@ -6,6 +6,7 @@
 #include <sherd/proxy/client.hpp>
 #include <sherd/proxy/console.hpp>
 #include <sherd/proxy/server.hpp>
+#include <sherd/session/settings.hpp>
 #include <sherd/wire/build.hpp>
 
 namespace sherd::proxy {

@@ -6,9 +6,13 @@
 #include <sherd/base/text.hpp>
 #include <sherd/catalog/topology_json.hpp>
 #include <sherd/engine/cluster.hpp>
+#include <sherd/pgconn/connection.hpp>
 #include <sherd/proxy/client.hpp>
 #include <sherd/proxy/console.hpp>
 #include <sherd/proxy/server.hpp>
+#include <sherd/strategy/placement.hpp>
+#include <sherd/topology/snapshot.hpp>
+#include <sherd/txn/transaction.hpp>
 #include <sherd/wire/build.hpp>
 
 namespace sherd::proxy {

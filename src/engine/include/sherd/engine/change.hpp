@@ -9,6 +9,7 @@
 #include <sherd/engine/cluster.hpp>
 #include <sherd/net/async.hpp>
 #include <sherd/plan/plan.hpp>
+#include <sherd/strategy/placement.hpp>
 #include <sherd/topology/snapshot.hpp>
 
 // Changes of what lives where: create_distributed_table and its kin, and shards that join. Each is

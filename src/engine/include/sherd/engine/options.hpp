@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <sherd/base/clock.hpp>
+#include <sherd/strategy/placement.hpp>
 #include <sherd/topology/snapshot.hpp>
 
 namespace sherd::engine {

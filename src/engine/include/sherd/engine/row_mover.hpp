@@ -7,6 +7,7 @@
 
 #include <sherd/base/error.hpp>
 #include <sherd/net/async.hpp>
+#include <sherd/pgconn/connection.hpp>
 #include <sherd/topology/snapshot.hpp>
 #include <sherd/txn/transaction.hpp>
 

@@ -15,6 +15,7 @@
 #include <sherd/exec/relay.hpp>
 #include <sherd/exec/scatter.hpp>
 #include <sherd/exec/sink.hpp>
+#include <sherd/pgconn/connection.hpp>
 #include <sherd/session/settings.hpp>
 #include <sherd/wire/frontend.hpp>
 

@@ -14,6 +14,7 @@
 #include <sherd/engine/open_statements.hpp>
 #include <sherd/engine/options.hpp>
 #include <sherd/net/async.hpp>
+#include <sherd/pgconn/connection.hpp>
 #include <sherd/plan/plan.hpp>
 #include <sherd/pool/pool.hpp>
 #include <sherd/sql/analyze.hpp>

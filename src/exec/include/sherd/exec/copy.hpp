@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <sherd/base/error.hpp>
 #include <sherd/exec/sink.hpp>
 #include <sherd/net/async.hpp>
 #include <sherd/pgconn/connection.hpp>

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include <sherd/base/error.hpp>
 #include <sherd/net/async.hpp>
 #include <sherd/pgconn/connection.hpp>
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 
+#include <sherd/base/error.hpp>
 #include <sherd/exec/sink.hpp>
 #include <sherd/net/async.hpp>
 #include <sherd/pgconn/connection.hpp>

@@ -12,6 +12,7 @@
 #include <sherd/base/error.hpp>
 #include <sherd/base/ids.hpp>
 #include <sherd/net/async.hpp>
+#include <sherd/pgconn/connection.hpp>
 #include <sherd/pool/pool.hpp>
 #include <sherd/txn/global_id.hpp>
 
