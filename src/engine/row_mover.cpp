@@ -33,6 +33,47 @@ std::string signature_query(const topology::Table& table) {
   );
 }
 
+// What a shard sends of a table, generated columns left out, and the key among it.
+struct Fields {
+  std::string definition{};  // as in CREATE TABLE
+  std::uint32_t count = 0;
+  std::uint32_t key_field = 0;
+  const topology::Column* key = nullptr;
+};
+
+Fields read_fields(const topology::RelationInfo& info, const std::string& key_column) {
+  Fields fields;
+  for (const topology::Column& column : info.columns) {
+    if (column.generated) {
+      continue;
+    }
+    fields.definition += fmt::format(
+        "{}{} {}", fields.count == 0 ? "" : ", ", quote_identifier(column.name), column.type_name
+    );
+    if (column.name == key_column) {
+      fields.key_field = fields.count;
+      fields.key = &column;
+    }
+    ++fields.count;
+  }
+  return fields;
+}
+
+plan::CopyPlan copy_plan(
+    const topology::Table& table, const topology::Group& group, const Fields& fields
+) {
+  return {
+      .key_field = fields.key_field,
+      .field_count = fields.count,
+      .group = group.id,
+      .key_column = table.key_column,
+      .table = table.name,
+      .key_type = group.spec.key_type,
+      .key_oid = fields.key->type,
+      .key_typmod = fields.key->typmod
+  };
+}
+
 // Everything of `source` into `copy`.
 net::Task<Result<std::uint64_t>> pump(
     exec::CopySource* source, exec::CopyIn* copy, std::function<void(std::uint64_t)> progress
@@ -228,30 +269,13 @@ net::Task<Result<>> RowMover::spread() {
       ++worker_.cluster().identity().sequence
   );
   SHERD_CO_TRY(staging_lease_, co_await worker_.acquire(snapshot_->home, deadline));
+  const Fields fields =
+      read_fields(*snapshot_->schema->find(table_.schema, table_.name), table_.key_column);
   // Unlogged, and made by a connection of its own: the staging table need not survive anything. Its
   // columns come from the catalog, since the table itself is locked.
-  std::string definition;
-  const topology::RelationInfo& info = *snapshot_->schema->find(table_.schema, table_.name);
-  std::uint32_t key_field = 0;
-  std::uint32_t field = 0;
-  const topology::Column* key = nullptr;
-  for (const topology::Column& column : info.columns) {
-    if (column.generated) {
-      continue;
-    }
-    definition += fmt::format(
-        "{}{} {}", definition.empty() ? "" : ", ", quote_identifier(column.name), column.type_name
-    );
-    if (column.name == table_.key_column) {
-      key_field = field;
-      key = &column;
-    }
-    ++field;
-  }
   SHERD_CO_TRY_VOID(co_await staging_lease_->query(
-      fmt::format("CREATE UNLOGGED TABLE {} ({})", staging_, definition), deadline
+      fmt::format("CREATE UNLOGGED TABLE {} ({})", staging_, fields.definition), deadline
   ));
-
   std::vector<pgconn::Connection*> targets;
   std::vector<std::string> copy_in;
   std::vector<ShardId> shards;
@@ -263,19 +287,9 @@ net::Task<Result<>> RowMover::spread() {
     );
     txn_.find(shard.id)->wrote = true;
   }
-  plan::CopyPlan copy_plan{
-      .key_field = key_field,
-      .field_count = field,
-      .group = group_->id,
-      .key_type = group_->spec.key_type,
-      .key_oid = key->type,
-      .key_typmod = key->typmod
-  };
-  copy_plan.key_column = table_.key_column;
-  copy_plan.table = table_.name;
   exec::CopyIn copy(
-      worker_.loop(), std::move(targets), {.key_field = key_field, .table = table_.name},
-      copy_router(*group_, copy_plan, std::move(shards))
+      worker_.loop(), std::move(targets), {.key_field = fields.key_field, .table = table_.name},
+      copy_router(*group_, copy_plan(table_, *group_, fields), std::move(shards))
   );
   SHERD_CO_TRY_VOID(co_await transfer(
       worker_.loop(), &connection(snapshot_->home),
