@@ -35,6 +35,11 @@ bool is_kept_as_is(const Recipe& recipe, std::size_t column) {
 std::vector<std::int16_t> shard_formats(
     const Recipe& recipe, std::span<const std::int16_t> output_formats, std::size_t column_count
 ) {
+  if (recipe.outputs.empty() && !recipe.groups()) {
+    // The client's columns are the shards' columns: its own codes fit, however many columns there
+    // are.
+    return {output_formats.begin(), output_formats.end()};
+  }
   const std::size_t count =
       column_count != 0 ? column_count : columns_mentioned(recipe, output_formats.size());
   std::vector<std::int16_t> formats(count, pgtypes::kBinaryFormat);

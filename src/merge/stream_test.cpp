@@ -316,6 +316,14 @@ TEST(ShardFormats, WhatIsOnlySortedByOrComputedIsBinary) {
   EXPECT_EQ(shard_formats(recipe, mixed), (std::vector<std::int16_t>{1, 1, 1, 0, 1}));
 }
 
+TEST(ShardFormats, WithoutOutputsOfTheirOwnAreTheClients) {
+  Recipe recipe;
+  recipe.order = {{.output = 2}, {.output = 4}};  // five columns or more: how many is not known yet
+  EXPECT_EQ(shard_formats(recipe, {}), std::vector<std::int16_t>());
+  const std::vector<std::int16_t> binary = {1};
+  EXPECT_EQ(shard_formats(recipe, binary), binary);
+}
+
 TEST(Describe, NamesTheModeInOneLine) {
   Recipe recipe;
   EXPECT_EQ(describe(recipe), "concat");
