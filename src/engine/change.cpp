@@ -156,6 +156,11 @@ Result<> choose_group(
   }
   made.spec = request.spec.value_or(strategy::StrategySpec{});
   made.spec.key_type = key_type;
+  if (made.spec.fallback) {
+    strategy::StrategySpec below = *made.spec.fallback;
+    below.key_type = key_type;
+    made.spec.fallback = std::make_shared<const strategy::StrategySpec>(std::move(below));
+  }
   SHERD_TRY(made.placement, strategy::compile(made.spec, members_of(snapshot, true)));
   change.table.group = made.id;
   change.new_group = std::move(made);
