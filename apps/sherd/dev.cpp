@@ -12,6 +12,7 @@
 
 #include "commands.hpp"
 #include "router.hpp"
+#include "schema_copy.hpp"
 
 namespace sherd::program {
 namespace {
@@ -110,6 +111,10 @@ unsigned shards_there(const fs::path& dir) {
   return count;
 }
 
+topology::Endpoint endpoint_of(const LocalServer& server) {
+  return {.host = server.socket_dir.string(), .port = 5432, .database = "app", .user = "app"};
+}
+
 Result<> write_file(const fs::path& path, const std::string& text) {
   std::ofstream file(path);
   file << text;
@@ -126,7 +131,11 @@ Result<> run_cluster(
     const DevOptions& options, const fs::path& dir, const std::vector<LocalServer>& servers,
     const localcluster::RunAs& as
 ) {
+  const unsigned there = shards_there(dir);
   SHERD_TRY_VOID(start_all(servers, as));
+  for (std::size_t i = there; there > 0 && i < servers.size(); ++i) {
+    SHERD_TRY_VOID(copy_schema(endpoint_of(servers.front()), endpoint_of(servers[i])));
+  }
   SHERD_TRY_VOID(write_file(dir / "sherd.toml", configuration(options, servers, dir)));
   SHERD_TRY(Loaded loaded, load_configuration(dir / "sherd.toml"));
   Router router(std::move(loaded));

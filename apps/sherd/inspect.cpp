@@ -9,11 +9,11 @@
 #include <sherd/base/text.hpp>
 #include <sherd/catalog/schema_reader.hpp>
 #include <sherd/catalog/store.hpp>
-#include <sherd/localcluster/postgres.hpp>
 
 #include "ask.hpp"
 #include "commands.hpp"
 #include "configuration.hpp"
+#include "schema_copy.hpp"
 
 namespace sherd::program {
 namespace {
@@ -294,28 +294,6 @@ Result<> append_shard(const Common& common, const std::string& entry) {
   return {};
 }
 
-// The schema of the home shard, and nothing else of it, onto an empty database.
-Result<> copy_schema(const engine::ShardConfig& from, const engine::ShardConfig& to) {
-  SHERD_TRY(const fs::path bin, localcluster::postgres_bin());
-  const std::string dump = fmt::format(
-      "set -o pipefail; '{0}/pg_dump' --schema-only --exclude-schema=sherd -h '{1}' -p {2} -U "
-      "'{3}' '{4}' | "
-      "'{0}/psql' -X -q -1 -v ON_ERROR_STOP=1 -h '{5}' -p {6} -U '{7}' '{8}'",
-      bin.string(), from.primary.host, from.primary.port, from.primary.user, from.primary.database,
-      to.primary.host, to.primary.port, to.primary.user, to.primary.database
-  );
-  SHERD_TRY(
-      const localcluster::Output output,
-      localcluster::run({"/bin/bash", "-c", dump}, {}, std::chrono::minutes(10))
-  );
-  if (output.exit_status != 0) {
-    return fail(
-        Error{.code = ErrorCode::kIo, .message = "copying the schema failed", .detail = output.text}
-    );
-  }
-  return {};
-}
-
 Result<> add_shard(
     const Common& common, const std::string& name, const std::string& host, std::uint16_t port
 ) {
@@ -343,7 +321,7 @@ Result<> add_shard(
       const ShardFacts there, net::blocking_run(*loop, inspect_shard(*loop, added, &findings))
   );
   if (here.fingerprint != there.fingerprint) {
-    SHERD_TRY_VOID(copy_schema(home, added));
+    SHERD_TRY_VOID(copy_schema(home.primary, added.primary));
   }
   SHERD_TRY_VOID(append_shard(
       common,

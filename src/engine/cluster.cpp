@@ -145,6 +145,43 @@ net::Task<Result<>> Cluster::wait_for_older(net::Loop& loop, Epoch epoch, Deadli
 // ---- coming up
 
 net::Task<Result<>> Cluster::start(Worker& worker) {
+  SHERD_CO_TRY_VOID(co_await come_up(worker));
+  for (const TableConfig& table : options_.tables) {
+    SHERD_CO_TRY_VOID(co_await distribute_configured(worker, table));
+  }
+  co_return Result<>{};
+}
+
+// A table of the configuration that is not yet what the configuration says.
+net::Task<Result<>> Cluster::distribute_configured(Worker& worker, TableConfig table) {
+  const auto dot = table.name.find('.');
+  DistributeRequest request;
+  request.schema = dot == std::string::npos ? "public" : table.name.substr(0, dot);
+  request.table = dot == std::string::npos ? table.name : table.name.substr(dot + 1);
+  request.kind =
+      table.is_reference ? topology::TableKind::kReference : topology::TableKind::kDistributed;
+  request.key = table.key;
+  request.colocate_with = table.colocate_with;
+  const bool is_default = table.spec.kind == strategy::StrategyKind::kSlot
+                          && table.spec.slots == strategy::StrategySpec{}.slots;
+  if (!is_default) {
+    request.spec = table.spec;
+  }
+  request.who = "configuration";
+  const topology::Table* known = worker.snapshot()->table(request.schema, request.table);
+  if (known != nullptr && known->kind == request.kind && known->key_column == request.key) {
+    co_return Result<>{};
+  }
+  auto done = co_await distribute(worker, std::move(request), {});
+  if (!done) {
+    Error error = std::move(done).error();
+    error.message = fmt::format("[[tables]] {}: {}", table.name, error.message);
+    co_return std::unexpected(std::move(error));
+  }
+  co_return done;
+}
+
+net::Task<Result<>> Cluster::come_up(Worker& worker) {
   SHERD_CO_TRY(const ChangeLock lock, co_await lock_changes(worker.loop(), Deadline::never()));
   SHERD_CO_TRY_VOID(co_await join_shards(worker, lock));
   const auto snapshot = holder_.current();

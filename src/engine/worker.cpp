@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <sherd/engine/cluster.hpp>
+#include <sherd/engine/pinning.hpp>
 #include <sherd/engine/worker.hpp>
 
 namespace sherd::engine {
@@ -165,7 +166,7 @@ CachedStatement Worker::compile(
 ) {
   const plan::Context context{.topology = snapshot().get(), .search_path = search_path.schemas};
   CachedStatement compiled{.facts = std::move(facts), .epoch = snapshot()->epoch};
-  if (snapshot()->switching.empty()) {
+  if (snapshot()->switching.empty() && !needs_pin(*compiled.facts)) {
     compiled.route = plan::Route::compile(*compiled.facts, context);
   }
   return compiled;

@@ -99,6 +99,8 @@ class Cluster {
   [[nodiscard]] Result<> publish_over(
       const ChangeLock& lock, Epoch expected, topology::Snapshot next, catalog::AuditRecord record
   );
+  [[nodiscard]] net::Task<Result<>> come_up(Worker& worker);
+  [[nodiscard]] net::Task<Result<>> distribute_configured(Worker& worker, TableConfig table);
   [[nodiscard]] net::Task<Result<>> join_shards(Worker& worker, const ChangeLock& lock);
   [[nodiscard]] net::Task<Result<>> prepare_shard(Worker& worker, ShardId shard);
   [[nodiscard]] net::Task<Result<topology::Schema>> read_schema(Worker& worker, ShardId shard);
