@@ -47,6 +47,7 @@ class Part final : public pgconn::ReplyHandler {
     }
   }
   void on_ready(wire::TransactionStatus) override {
+    connection_.resume();  // paused behind its last byte: the next request needs its ears
     if (error_) {
       done_.set(std::unexpected(*error_));
     } else {

@@ -58,6 +58,7 @@ void CopySource::on_message(char type, const net::Slice& whole) {
 }
 
 void CopySource::on_ready(wire::TransactionStatus) {
+  connection_.resume();  // paused behind its last byte: the next request needs its ears
   is_done_ = true;
   wake();
 }

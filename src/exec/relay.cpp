@@ -58,11 +58,19 @@ void Relay::on_message(char type, const net::Slice& whole) {
 
 void Relay::on_ready(wire::TransactionStatus status) {
   outcome_.status = status;
-  done_.set(outcome_);
+  connection_.resume();  // paused behind its last byte: the next request needs its ears
+  end(outcome_);
 }
 
 void Relay::on_lost(const Error& error) {
-  done_.set(std::unexpected(error));
+  end(std::unexpected(error));
+}
+
+void Relay::end(Result<RelayOutcome> outcome) {
+  done_.set(std::move(outcome));
+  if (finished_) {
+    finished_();
+  }
 }
 
 }  // namespace sherd::exec

@@ -70,6 +70,7 @@ class Scatter::Stream final : public pgconn::ReplyHandler {
       : scatter_(scatter), index_(index), part_(std::move(part)) {}
 
   void start() {
+    is_started_ = true;
     part_.connection->expect(*this, pgconn::ReplyMode::kMessages);
     part_.connection->send(std::move(part_.request));
   }
@@ -104,9 +105,10 @@ class Scatter::Stream final : public pgconn::ReplyHandler {
   [[nodiscard]] const std::string& shard() const { return part_.connection->options().shard; }
   [[nodiscard]] pgconn::Connection& connection() const { return *part_.connection; }
   [[nodiscard]] bool answers() const noexcept { return part_.answers; }
+  [[nodiscard]] bool is_started() const noexcept { return is_started_; }
   [[nodiscard]] bool is_done() const noexcept { return is_done_; }
   void set_running(bool run) {
-    if (is_done_ || is_lost_ || run == is_running_) {
+    if (!is_started_ || is_done_ || is_lost_ || run == is_running_) {
       return;
     }
     is_running_ = run;
@@ -131,6 +133,7 @@ class Scatter::Stream final : public pgconn::ReplyHandler {
   Scatter& scatter_;
   std::size_t index_;
   ScatterPart part_;
+  bool is_started_ = false;
   bool is_done_ = false;
   bool is_lost_ = false;
   bool is_running_ = true;
@@ -161,7 +164,9 @@ Scatter::~Scatter() {
 
 net::Task<Result<ScatterOutcome>> Scatter::run() {
   for (const auto& stream : streams_) {
-    stream->start();
+    if (!options_.answering_first || stream->answers()) {
+      stream->start();
+    }
   }
   co_await all_ready_.wait();
   co_await cancelling_.join();
@@ -339,16 +344,26 @@ void Scatter::on_tag(std::size_t index, Bytes body) {
 
 void Scatter::on_end(std::size_t index) {
   Stream& stream = *streams_[index];
-  if (stream.answers()) {
-    --answers_unfinished_;
-  }
   if (stream.answers() && merger_ && !error_) {
     finish(position_of(index));
+  }
+  if (stream.answers() && --answers_unfinished_ == 0) {
+    start_others();
   }
   if (--running_ == 0) {
     all_ready_.set();
   } else {
     schedule();
+  }
+}
+
+void Scatter::start_others() {
+  for (const auto& stream : streams_) {
+    if (!stream->is_started() && !error_) {
+      stream->start();
+    } else if (!stream->is_started()) {
+      --running_;  // never to run
+    }
   }
 }
 
@@ -364,7 +379,7 @@ void Scatter::on_error(Error error) {
 void Scatter::cancel_others() {
   for (const auto& stream : streams_) {
     stream->set_running(true);
-    if (!stream->is_done() && !stream->connection().is_broken()) {
+    if (stream->is_started() && !stream->is_done() && !stream->connection().is_broken()) {
       cancelling_.spawn(cancel_one(stream->connection()));
     }
   }

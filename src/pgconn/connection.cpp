@@ -24,6 +24,22 @@ Bytes body_of(const net::Slice& whole) {
 
 }  // namespace
 
+// Tells on_bytes that a handler has destroyed the connection. The flag lives in its frame: on every
+// way out the connection must forget it.
+struct Connection::Watch {
+  explicit Watch(Connection& of) : self(of) { self.destroyed_ = &destroyed; }
+  ~Watch() {
+    if (!destroyed) {
+      self.destroyed_ = nullptr;
+    }
+  }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+  Connection& self;
+  bool destroyed = false;
+};
+
 Connection::Connection(net::Loop& loop, ConnectOptions options, std::unique_ptr<net::Stream> stream)
     : loop_(loop),
       options_(std::move(options)),
@@ -51,8 +67,8 @@ bool Connection::relays(char type) const noexcept {
 }
 
 void Connection::on_bytes(net::Slice chunk) {
-  bool destroyed = false;
-  destroyed_ = &destroyed;
+  Watch watch(*this);
+  const bool& destroyed = watch.destroyed;
   Bytes rest = chunk.bytes();
   std::size_t run_begin = 0;
   std::size_t run_length = 0;
@@ -90,7 +106,6 @@ void Connection::on_bytes(net::Slice chunk) {
   if (!flush_run()) {
     return;
   }
-  destroyed_ = nullptr;
   if (scan == wire::Scan::kBad) {
     fail(scanner_.error());
   }

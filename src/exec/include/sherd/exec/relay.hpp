@@ -52,6 +52,7 @@ class Relay final : public pgconn::ReplyHandler {
  private:
   [[nodiscard]] bool swallows(char type) noexcept;
   void forward(net::Slice bytes);
+  void end(Result<RelayOutcome> outcome);
 
   pgconn::Connection& connection_;
   ResultSink& sink_;

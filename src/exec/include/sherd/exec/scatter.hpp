@@ -25,9 +25,10 @@ struct ScatterPart {
 struct ScatterOptions {
   merge::Recipe recipe{};  // empty: concatenation
   merge::MergeOptions merge{};
-  bool describe = true;        // send a RowDescription
-  bool sums_tags = false;      // the tag's count is the sum of the shards' (writes)
-  std::uint64_t max_rows = 0;  // of the client's Execute; 0: all
+  bool describe = true;          // send a RowDescription
+  bool sums_tags = false;        // the tag's count is the sum of the shards' (writes)
+  bool answering_first = false;  // the others begin when the parts that answer have ended
+  std::uint64_t max_rows = 0;    // of the client's Execute; 0: all
 };
 
 struct ScatterOutcome {
@@ -65,6 +66,7 @@ class Scatter {
   void on_tag(std::size_t index, Bytes body);
   void on_end(std::size_t index);
   void on_error(Error error);
+  void start_others();
   void begin_merge();
   [[nodiscard]] std::size_t position_of(std::size_t index) const;
   void push(std::size_t position, Bytes row);

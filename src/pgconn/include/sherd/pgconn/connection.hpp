@@ -129,6 +129,7 @@ class Connection final : private net::StreamHandler {
   void terminate();
 
  private:
+  struct Watch;
   struct Expected {
     ReplyHandler* handler;
     ReplyMode mode;
