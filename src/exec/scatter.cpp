@@ -211,8 +211,8 @@ ScatterOutcome Scatter::outcome() const {
 
 void Scatter::on_description(std::size_t index, Bytes body) {
   Stream& stream = *streams_[index];
-  if (!stream.answers() || stream.described) {
-    return;
+  if (error_ || !stream.answers() || stream.described) {
+    return;  // after an error nobody would set a paused stream running again
   }
   const auto description = wire::RowDescription::decode(body);
   if (!description) {
