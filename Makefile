@@ -7,7 +7,6 @@ MAKEFLAGS += --no-print-directory
 
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 30
-BENCH_FILTER ?= .
 CLANG_FORMAT := clang-format-19
 CPP_FILES = $(shell find src apps tests fuzz bench examples -name '*.cpp' -o -name '*.hpp' 2>/dev/null | sort)
 # Test code shows every leak and overflow at once, and does not stop in the middle of another test's output.
@@ -47,10 +46,8 @@ demo: build  ## Start local shards and the router, load data, show what it does
 	$(call say,Demonstration)
 	@tools/demo
 
-bench: build  ## Run the benchmarks of the modules (BENCH_FILTER=regex)
-	@for bench in build/release/bin/*_bench; do \
-	  [ -x "$$bench" ] || continue; printf '\n== %s\n' "$${bench##*/}"; \
-	  "$$bench" --benchmark_filter='$(BENCH_FILTER)'; done
+bench: build  ## Measure beside PostgreSQL and PgBouncer, about 8 minutes (QUICK=1: 2 minutes); writes build/bench.json
+	@PYTHONDONTWRITEBYTECODE=1 bench/run.py --bin build/release/bin --out build/bench.json $(if $(QUICK),--quick)
 
 fmt:  ## Format the C++ files in place
 	@$(CLANG_FORMAT) -i $(CPP_FILES)
