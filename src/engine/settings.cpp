@@ -46,11 +46,20 @@ std::vector<std::string> names_in(std::string_view list) {
   return names;
 }
 
+// As PostgreSQL reads names of encodings: letters and digits only, of any case.
 bool is_utf8(std::string_view name) {
-  static constexpr std::array<std::string_view, 4> kNames = {"utf8", "utf-8", "unicode", "utf_8"};
-  return std::ranges::any_of(kNames, [&](std::string_view known) {
-    return equals_ignoring_case(known, name);
-  });
+  std::string bare;
+  for (const char c : to_lower(name)) {
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
+      bare += c;
+    }
+  }
+  return bare == "utf8" || bare == "unicode";
+}
+
+bool is_of_transaction(std::string_view name) {
+  return name == "transaction_isolation" || name == "transaction_read_only"
+         || name == "transaction_deferrable";
 }
 
 bool is_off(std::string_view value) {
@@ -84,6 +93,7 @@ net::Task<Result<std::map<std::string, std::string>>> Session::start() {
     const std::vector<std::string> values = names_in(value);
     SHERD_CO_TRY_VOID(check_value(name, values.empty() ? std::string_view(value) : values.front()));
   }
+  settings_.forget_startup("client_encoding");  // UTF8, which server connections speak already
   is_busy_ = true;
   auto known = worker_.greeting(account_, settings_.session_fingerprint());
   if (known == nullptr) {
@@ -176,11 +186,25 @@ Result<bool> Session::set_here(const sql::SetVariable& facts) {
   return false;
 }
 
+// Of the transaction alone: shards that join later must hear it after BEGIN.
+void Session::note_characteristic(std::string name, std::string value) {
+  if (!txn_.is_open()) {
+    return;  // it held for its own statement only
+  }
+  if (name == "transaction_isolation") {
+    const std::vector<std::string> values = names_in(value);
+    isolation_ = values.empty() ? isolation_ : to_lower(values.front());
+  }
+  settings_.set_local(std::move(name), std::move(value));
+}
+
 void Session::note_set(const sql::SetVariable& facts) {
   using enum sql::SetVariable::Verb;
   switch (facts.verb) {
     case kSet:
-      if (facts.local) {
+      if (is_of_transaction(facts.name)) {
+        note_characteristic(facts.name, value_list(facts.values));
+      } else if (facts.local) {
         settings_.set_local(facts.name, value_list(facts.values));
       } else {
         settings_.set(facts.name, value_list(facts.values));
@@ -188,13 +212,25 @@ void Session::note_set(const sql::SetVariable& facts) {
       break;
     case kSetDefault:
     case kReset:
-      settings_.reset(facts.name);
+      if (facts.local) {
+        settings_.set_local(facts.name, std::string(session::Settings::kDefault));
+      } else {
+        settings_.reset(facts.name);
+      }
       break;
     case kResetAll:
       settings_.reset_all();
       break;
     case kSetTransaction:
-      isolation_ = facts.isolation.empty() ? isolation_ : facts.isolation;
+      if (!facts.isolation.empty()) {
+        note_characteristic("transaction_isolation", quote_literal(facts.isolation));
+      }
+      if (facts.read_only) {
+        note_characteristic("transaction_read_only", *facts.read_only ? "'on'" : "'off'");
+      }
+      if (facts.deferrable) {
+        note_characteristic("transaction_deferrable", *facts.deferrable ? "'on'" : "'off'");
+      }
       break;
     case kSetCharacteristics:
       if (!facts.isolation.empty()) {

@@ -60,13 +60,6 @@ session::SettingMap settings_of(const wire::StartupMessage& startup) {
       settings[to_lower(name)] = quote_literal(value);
     }
   }
-  // Server connections speak UTF8 already: no need to say it again on each.
-  if (const auto found = settings.find("client_encoding"); found != settings.end()) {
-    const std::string value = to_lower(found->second);
-    if (value == "'utf8'" || value == "'utf-8'" || value == "'unicode'") {
-      settings.erase(found);
-    }
-  }
   return settings;
 }
 

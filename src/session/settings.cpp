@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include <sherd/base/text.hpp>
@@ -54,6 +56,15 @@ Settings::Settings(SettingMap startup) : startup_(std::move(startup)) {
 
 void Settings::changed() {
   now_.fingerprint = fingerprint(now_.session);
+}
+
+void Settings::forget_startup(std::string_view name) {
+  if (const auto found = startup_.find(name); found != startup_.end()) {
+    now_.session.erase(found->first);
+    startup_.erase(found);
+    changed();
+    at_begin_ = now_;
+  }
 }
 
 void Settings::set(std::string name, std::string value) {
@@ -133,6 +144,12 @@ Result<> Settings::release(std::string_view name) {
   return {};
 }
 
+bool Settings::session_is_same_at_savepoints() const {
+  return std::ranges::all_of(savepoints_, [&](const Savepoint& savepoint) {
+    return savepoint.saved.session == now_.session;
+  });
+}
+
 std::vector<std::string> Settings::savepoints() const {
   std::vector<std::string> names;
   for (const Savepoint& savepoint : savepoints_) {
@@ -169,7 +186,12 @@ std::string Settings::replay() const {
 
 std::optional<std::string_view> Settings::effective(std::string_view name) const {
   if (const auto local = now_.local.find(name); local != now_.local.end()) {
-    return local->second;
+    if (local->second != kDefault) {
+      return local->second;
+    }
+    const auto initial = startup_.find(name);
+    return initial != startup_.end() ? std::optional<std::string_view>(initial->second)
+                                     : std::nullopt;
   }
   if (const auto found = now_.session.find(name); found != now_.session.end()) {
     return found->second;

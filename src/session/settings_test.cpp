@@ -18,6 +18,28 @@ TEST(Settings, RolledBackSetIsUndone) {
   EXPECT_EQ(settings.session_fingerprint(), before);
 }
 
+TEST(Settings, SetLocalToDefaultHidesTheSessionsValueForTheTransaction) {
+  Settings settings;
+  settings.set("work_mem", "'5MB'");
+  settings.begin();
+  settings.set_local("work_mem", std::string(Settings::kDefault));
+  EXPECT_EQ(settings.effective("work_mem"), std::nullopt);
+  EXPECT_EQ(settings.replay(), "SET LOCAL \"work_mem\" TO DEFAULT;");
+  settings.commit();
+  EXPECT_EQ(settings.effective("work_mem"), "'5MB'");
+}
+
+TEST(Settings, SetAfterASavepointIsNoticed) {
+  Settings settings;
+  settings.begin();
+  settings.set("a", "1");
+  settings.savepoint("s");
+  settings.set_local("b", "2");
+  EXPECT_TRUE(settings.session_is_same_at_savepoints());
+  settings.set("a", "2");
+  EXPECT_FALSE(settings.session_is_same_at_savepoints());
+}
+
 TEST(Settings, SetLocalEndsWithItsTransaction) {
   Settings settings;
   settings.begin();

@@ -26,9 +26,14 @@ using SettingMap = std::map<std::string, std::string, std::less<>>;
 /// SET LOCAL ends with its transaction, savepoints nest. Not thread-safe.
 class Settings {
  public:
+  /// As a value of set_local: SET LOCAL … TO DEFAULT.
+  static constexpr std::string_view kDefault = "DEFAULT";
+
   /// @param startup  what the client asked for when it connected: RESET goes back to it.
   explicit Settings(SettingMap startup = {});
 
+  /// A start-up setting that need not be said to servers.
+  void forget_startup(std::string_view name);
   void set(std::string name, std::string value);
   void set_local(std::string name, std::string value);
   void reset(std::string_view name);
@@ -42,6 +47,8 @@ class Settings {
   /// none.
   [[nodiscard]] Result<> rollback_to(std::string_view name);
   [[nodiscard]] Result<> release(std::string_view name);
+  /// No SET since the first open savepoint: what replay() says is then all that a late shard lacks.
+  [[nodiscard]] bool session_is_same_at_savepoints() const;
   /// Open savepoints, outermost first: what a shard that joins late must be told.
   [[nodiscard]] std::vector<std::string> savepoints() const;
 
