@@ -85,7 +85,7 @@ class ArgumentReader {
 
   Result<std::optional<std::string>> read_value() {
     for (const sql::Literal& literal : lifted_.literals) {
-      if (literal.span.begin == at_) {
+      if (literal.span.begin == at_ && literal.is_whole) {
         std::string scratch;
         SHERD_TRY(const std::string_view value, sql::decode(literal, scratch));
         at_ = literal.span.end();

@@ -81,6 +81,14 @@ TEST(Analyze, WithoutLiteralsOperandsAreOpaque) {
   EXPECT_EQ(result->statements[0]->blocks[0].where.right.kind, Operand::Kind::kOpaque);
 }
 
+TEST(Analyze, LiteralsThatAreNotWholeAreOpaque) {
+  for (const std::string_view value :
+       {"U&'\\00e9'", "U&'!00e9' UESCAPE '!'", "'a'\n'b'", "E'a'\n'b'", "- ---\n5"}) {
+    const Analyzed out = analyzed("SELECT * FROM t WHERE k = " + std::string(value), true);
+    EXPECT_EQ(out.first().blocks.front().where.right.kind, Operand::Kind::kOpaque) << value;
+  }
+}
+
 TEST(Analyze, BackslashesFollowTheSetting) {
   EXPECT_FALSE(analyzed("SELECT 'a\\', '", true).result);
   EXPECT_TRUE(analyzed("SELECT 'a\\', '", false).result);

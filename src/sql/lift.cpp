@@ -43,6 +43,7 @@ Literal make_literal(std::string_view text, const ScannedToken& token) {
                        : literal.span.of(text);
   literal.has_escapes = token.has_escapes;
   literal.is_escape_string = token.escape_string;
+  literal.is_whole = !token.is_doubtful;
   return literal;
 }
 

@@ -47,6 +47,7 @@ bool Scanner::scan_prefixed(ScannedToken& token, char prefix) noexcept {
       scan_quoted_name(token, 2);
     } else {
       scan_quoted_string(token, 2, false);
+      token.is_doubtful = true;
     }
     return true;
   }
@@ -166,6 +167,7 @@ void Scanner::scan_quoted_string(
   token.raw_end = position_ - 1;
   token.escape_string = backslashes && (prefix == 1 || token.has_escapes);
   while (continues()) {
+    token.is_doubtful = true;
     ++position_;
     if (!scan_string_body(token, backslashes)) {
       return;

@@ -23,6 +23,7 @@ struct ScannedToken {
   TokenKind kind = TokenKind::kEnd;
   bool escape_string = false;  // a backslash escapes in it
   bool has_escapes = false;    // doubled quotes or backslashes
+  bool is_doubtful = false;    // strings: the value is more than what is between the quotes
   std::uint32_t begin = 0;
   std::uint32_t end = 0;
   std::uint32_t raw_begin = 0;  // strings: between the quotes
@@ -78,6 +79,7 @@ class Scanner {
     token.begin = position_;
     token.escape_string = false;
     token.has_escapes = false;
+    token.is_doubtful = false;
     if (position_ >= size()) {
       token.kind = TokenKind::kEnd;
       token.end = position_;

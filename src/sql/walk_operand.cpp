@@ -76,7 +76,7 @@ bool Walker::literal_at(std::int64_t offset, Operand& out) const {
   const auto found = std::ranges::lower_bound(literals_, offset, {}, [](const Literal& literal) {
     return std::int64_t{literal.span.begin};
   });
-  if (found == literals_.end()) {
+  if (found == literals_.end() || !found->is_whole) {
     return false;
   }
   bool negated = false;
@@ -86,7 +86,8 @@ bool Walker::literal_at(std::int64_t offset, Operand& out) const {
     const char c = text[at];
     negated ^= c == '-';
     brackets += c == '(' ? 1 : 0;
-    if (c != '-' && c != '(' && !chars::is(c, chars::kSpace)) {
+    const bool is_comment = c == '-' && text[at + 1] == '-';
+    if (is_comment || (c != '-' && c != '(' && !chars::is(c, chars::kSpace))) {
       return false;
     }
   }

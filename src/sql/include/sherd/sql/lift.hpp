@@ -16,8 +16,9 @@ struct Literal {
   Kind kind = Kind::kInteger;
   bool has_escapes = false;  // `raw` is not the value yet: doubled quotes, E'' escapes: see decode
   bool is_escape_string = false;  // E'…'
-  std::string_view raw{};         // number as written, or the text between the quotes
-  Span span{};                    // with quotes and prefix
+  bool is_whole = true;    // false: U&'…', or pieces on several lines: `raw` is not all of it
+  std::string_view raw{};  // number as written, or the text between the quotes
+  Span span{};             // with quotes and prefix
 };
 
 /// The value of a string literal. `scratch` holds it where escapes had to be resolved.
