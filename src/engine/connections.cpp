@@ -44,7 +44,7 @@ Result<> Session::check_isolation(ShardId joining) const {
   if (is_alone) {
     return {};
   }
-  if (set_in_transaction_ && !settings_.savepoints().empty()) {
+  if (!settings_.session_is_same_at_savepoints()) {
     return fail(
         ErrorCode::kUnsupported,
         "another shard cannot join a transaction with savepoints after SET in it",

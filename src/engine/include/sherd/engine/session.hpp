@@ -197,6 +197,7 @@ class Session {
   [[nodiscard]] Result<bool> set_here(const sql::SetVariable& facts);
   [[nodiscard]] net::Task<Answer> run_show(Request* request);
   [[nodiscard]] net::Task<Answer> run_discard(Request* request);
+  void note_characteristic(std::string name, std::string value);
   void note_set(const sql::SetVariable& facts);
   void update_search_path();
   [[nodiscard]] int extra_float_digits() const;
