@@ -43,7 +43,11 @@ class Login final : public ReplyHandler {
     if (is_authenticated_) {
       done_.set(Result<>{});
     } else {
-      connection_.fail({.code = ErrorCode::kProtocolViolation, .message = "ready before login"});
+      done_.set(std::unexpected(Error{
+          .code = ErrorCode::kProtocolViolation,
+          .message = "ready before login",
+          .shard = connection_.options().shard
+      }));
     }
   }
   void on_lost(const Error& error) override { done_.set(std::unexpected(error)); }
