@@ -278,6 +278,22 @@ TEST(Group, NoInputGivesOneRowOfZeroAndNulls) {
   );
 }
 
+TEST(Group, AverageOfMinusZeroIsZero) {
+  const std::vector<Column> columns = {{oid::kFloat8, 0}, {oid::kInt8, 0}};
+  Recipe recipe;
+  recipe.combine = {Combine::kSum, Combine::kCount};
+  recipe.outputs = {
+      {.column = 0}, {.kind = Output::Kind::kAverage, .column = 0, .count_column = 1}
+  };
+  auto merger = Merger::create(recipe, shard_columns(columns), 1, {});
+  ASSERT_TRUE(merger);
+  using namespace std::string_view_literals;
+  Random random(1);
+  const auto rows = run(**merger, {{std::string("\0\2\0\0\0\2-0\0\0\0\1"sv) + "1"}}, random);
+  ASSERT_TRUE(rows);
+  EXPECT_EQ(fields_of(rows->at(0)), (std::vector<std::string>{"-0", "0"}));
+}
+
 TEST(Group, NoInputWithKeysGivesNoRow) {
   const std::vector<Column> columns = {{oid::kInt8, 1}, {oid::kInt8, 1}};
   Recipe recipe;

@@ -135,7 +135,8 @@ Result<> Projector::append_average(const Step& step, const RowView& row, std::st
   if (step.type == oid::kFloat8) {
     SHERD_TRY(const double total, read_float8(sum.bytes(), step.from));
     return append_field(out, [&](std::string& to) -> Result<> {
-      append_float8(total / static_cast<double>(count), step.to, text_, to);
+      // The server adds to a zero, a sum begins with its first value: of -0 alone they differ.
+      append_float8((total + 0.0) / static_cast<double>(count), step.to, text_, to);
       return {};
     });
   }
