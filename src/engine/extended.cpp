@@ -311,6 +311,8 @@ net::Task<Session::Answer> Session::on_parse(const ClientMessage* message, bool 
   SHERD_CO_TRY(const wire::Parse parse, wire::Parse::decode(message->body()));
   SHERD_CO_TRY(const CachedStatement* found, worker_.look_up(parse.sql, *search_path_));
   const std::shared_ptr<const sql::Statement> facts = found->facts;
+  const std::uint64_t accepted = found->accepted;
+  const Epoch epoch = found->epoch;
   if (!facts) {
     SHERD_CO_TRY(const sql::Analysis analysis, sql::analyze(parse.sql, worker_.lifted().literals));
     if (analysis.statements.size() > 1) {
@@ -327,12 +329,21 @@ net::Task<Session::Answer> Session::on_parse(const ClientMessage* message, bool 
   }
   SHERD_CO_TRY_VOID(store_prepared(parse));
   const std::string name(parse.statement);
-  if (!is_used && facts && !is_admin_function(*facts)) {
-    SHERD_CO_TRY(std::shared_ptr<const Prepared> statement, prepared(name));
+  SHERD_CO_TRY(std::shared_ptr<const Prepared> statement, prepared(name));
+  // One proof per text, types and topology is enough, but for what the session alone sees.
+  const std::uint64_t fingerprint = std::hash<std::string>{}(statement->cache_key) | 1;
+  const bool sees_own_schema = schema_changed_ || pinned_ || pin_wanted_;
+  const bool is_proved = fingerprint == accepted && !sees_own_schema;
+  const bool is_for_shards =
+      facts && !is_admin_function(*facts) && !std::holds_alternative<sql::Transaction>(facts->body);
+  if (!is_used && is_for_shards && !is_proved) {
     auto told = co_await describe_statement(std::move(statement), nullptr, true);
     if (!told || *told == Told::kFailure) {
       (void)undo_short(true, name);
       co_return told;
+    }
+    if (!sees_own_schema) {
+      worker_.remember_accepted(parse.sql, *search_path_, epoch, fingerprint);
     }
   }
   std::string complete;

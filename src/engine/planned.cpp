@@ -227,6 +227,9 @@ net::Task<Result<exec::ScatterOutcome>> Session::scatter(
          .answers = !answers_alone || plan->shards[i] == home}
     );
   }
+  // Writers of the same copies meet on the home shard first: taking locks on several shards in no
+  // order, two of them would wait for each other for ever, and no server could see it.
+  options.answering_first = answers_alone && plan->writes;
   exec::Scatter run(worker_.loop(), port_, std::move(parts), std::move(options));
   auto outcome = co_await run.run();
   if (!outcome && request->is_extended()) {

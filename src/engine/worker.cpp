@@ -134,14 +134,27 @@ std::vector<Worker::PoolInfo> Worker::pool_infos() const {
   return infos;
 }
 
+CachedStatement* Worker::find_cached(std::string_view text, const SearchPath& search_path) {
+  sql::lift(text, true, lifted_);
+  lifted_.hash = lifted_.hash * 31 + search_path.key;
+  // The key of the cache is the lifted text and the search path that names were resolved by.
+  lifted_.key.append(reinterpret_cast<const char*>(&search_path.key), sizeof search_path.key);
+  return lifted_.certain ? cache_.find(lifted_.hash, lifted_.key) : nullptr;
+}
+
+void Worker::remember_accepted(
+    std::string_view text, const SearchPath& search_path, Epoch epoch, std::uint64_t accepted
+) {
+  if (CachedStatement* found = find_cached(text, search_path);
+      found != nullptr && found->epoch == epoch) {
+    found->accepted = accepted;
+  }
+}
+
 Result<const CachedStatement*> Worker::look_up(
     std::string_view text, const SearchPath& search_path
 ) {
-  sql::lift(text, true, lifted_);
-  const std::uint64_t hash = lifted_.hash * 31 + search_path.key;
-  // The key of the cache is the lifted text and the search path that names were resolved by.
-  lifted_.key.append(reinterpret_cast<const char*>(&search_path.key), sizeof search_path.key);
-  CachedStatement* found = lifted_.certain ? cache_.find(hash, lifted_.key) : nullptr;
+  CachedStatement* found = find_cached(text, search_path);
   if (found != nullptr && found->epoch == snapshot()->epoch) [[likely]] {
     return found;
   }
@@ -156,7 +169,7 @@ Result<const CachedStatement*> Worker::look_up(
   const bool is_cacheable =
       lifted_.certain && is_one && !analysis.statements.front()->literal_dependent;
   if (is_cacheable) {
-    cache_.insert(hash, lifted_.key, uncached_, size_of(*uncached_.facts));
+    cache_.insert(lifted_.hash, lifted_.key, uncached_, size_of(*uncached_.facts));
   }
   return &uncached_;
 }

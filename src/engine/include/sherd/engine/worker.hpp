@@ -33,6 +33,7 @@ struct CachedStatement {
   std::shared_ptr<const sql::Statement> facts{};  // null: several statements, or not cacheable
   std::shared_ptr<const plan::Route> route{};     // null: plan each time
   Epoch epoch{};                                  // that the route was compiled under
+  std::uint64_t accepted = 0;  // hash of the text and types that a shard has parsed
 };
 
 /// Schemas in which a session looks for names, "$user" replaced, with a number that no other list
@@ -90,6 +91,10 @@ class Worker final : public txn::ConnectionSource {
       std::string_view text, const SearchPath& search_path
   );
   [[nodiscard]] const sql::Lifted& lifted() const noexcept { return lifted_; }
+  /// A shard has parsed `text` while the topology was at `epoch`; `accepted` as in CachedStatement.
+  void remember_accepted(
+      std::string_view text, const SearchPath& search_path, Epoch epoch, std::uint64_t accepted
+  );
   [[nodiscard]] SearchPathPtr search_path(const std::vector<std::string>& schemas);
 
   /// Parameters that a server reports to a session with these start-up settings, once learnt;
@@ -111,6 +116,7 @@ class Worker final : public txn::ConnectionSource {
  private:
   void reap();
   void schedule_reap();
+  [[nodiscard]] CachedStatement* find_cached(std::string_view text, const SearchPath& search_path);
   [[nodiscard]] CachedStatement compile(
       std::shared_ptr<const sql::Statement> facts, const SearchPath& search_path
   );
