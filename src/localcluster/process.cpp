@@ -40,24 +40,36 @@ int exit_status_of(int status) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+// Takes what has arrived; false when there is nothing now.
+bool take(int in, std::string& text, int wait_ms, short& events) {
+  pollfd waiting{.fd = in, .events = POLLIN, .revents = 0};
+  (void)::poll(&waiting, 1, wait_ms);
+  events = waiting.revents;
+  char buffer[4096];
+  const ssize_t got = (events & POLLIN) != 0 ? ::read(in, buffer, sizeof buffer) : 0;
+  if (got <= 0) {
+    return false;
+  }
+  text.append(buffer, static_cast<std::size_t>(got));
+  if (text.size() > kOutputLimitBytes) {
+    text.erase(0, text.size() - kOutputLimitBytes);
+  }
+  return true;
+}
+
 // Reads until the program closes its output or has ended; a daemon that it left behind may hold the
 // pipe open, so the end of the program counts, not the end of the stream.
 Result<int> drain(pid_t pid, int in, std::chrono::milliseconds limit, std::string& text) {
   const auto until = std::chrono::steady_clock::now() + limit;
   while (true) {
-    pollfd waiting{.fd = in, .events = POLLIN, .revents = 0};
-    (void)::poll(&waiting, 1, 20);
-    char buffer[4096];
-    const ssize_t got = (waiting.revents & POLLIN) != 0 ? ::read(in, buffer, sizeof buffer) : 0;
-    if (got > 0) {
-      text.append(buffer, static_cast<std::size_t>(got));
-      if (text.size() > kOutputLimitBytes) {
-        text.erase(0, text.size() - kOutputLimitBytes);
-      }
+    short events = 0;
+    if (take(in, text, 20, events)) {
       continue;
     }
     int status = 0;
     if (::waitpid(pid, &status, WNOHANG) == pid) {
+      while (take(in, text, 0, events)) {  // its last words, said since we looked
+      }
       return exit_status_of(status);
     }
     if (std::chrono::steady_clock::now() > until) {
@@ -65,7 +77,7 @@ Result<int> drain(pid_t pid, int in, std::chrono::milliseconds limit, std::strin
       ::waitpid(pid, &status, 0);
       return fail(ErrorCode::kTimeout, fmt::format("no end after {} ms", limit.count()));
     }
-    if ((waiting.revents & (POLLHUP | POLLERR)) != 0) {
+    if ((events & (POLLHUP | POLLERR)) != 0) {
       ::usleep(2000);  // output closed, program still running
     }
   }
