@@ -62,17 +62,21 @@ Result<pgconn::ResultSet> ask_router(
   return rows;
 }
 
+nlohmann::json to_json(const pgconn::ResultSet& rows) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const auto& row : rows.rows) {
+    nlohmann::json object;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      object[rows.fields[i].name] = row[i] ? nlohmann::json(*row[i]) : nlohmann::json();
+    }
+    list.push_back(std::move(object));
+  }
+  return list;
+}
+
 void print_rows(const pgconn::ResultSet& rows, bool json) {
   if (json) {
-    nlohmann::json list = nlohmann::json::array();
-    for (const auto& row : rows.rows) {
-      nlohmann::json object;
-      for (std::size_t i = 0; i < row.size(); ++i) {
-        object[rows.fields[i].name] = row[i] ? nlohmann::json(*row[i]) : nlohmann::json();
-      }
-      list.push_back(std::move(object));
-    }
-    fmt::print("{}\n", list.dump(2));
+    fmt::print("{}\n", to_json(rows).dump(2));
     return;
   }
   std::vector<std::size_t> widths;

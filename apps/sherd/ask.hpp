@@ -3,6 +3,8 @@
 #include <memory>
 #include <string>
 
+#include <nlohmann/json.hpp>
+
 #include <sherd/net/async.hpp>
 #include <sherd/pgconn/connection.hpp>
 
@@ -16,6 +18,8 @@ namespace sherd::program {
     const Common& common, const std::string& database, const std::string& sql
 );
 
+/// A list of objects.
+[[nodiscard]] nlohmann::json to_json(const pgconn::ResultSet& rows);
 /// Prints rows as an aligned table, or as a JSON list of objects.
 void print_rows(const pgconn::ResultSet& rows, bool json);
 /// Prints an error as a line on stderr, or as a JSON object; returns the exit status.

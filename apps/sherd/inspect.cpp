@@ -113,19 +113,35 @@ int run_console(const Common& common, const std::string& command) {
   return 0;
 }
 
+namespace {
+
+int print_status_as_json(const Common& common) {
+  nlohmann::json all = nlohmann::json::object();
+  for (const char* what : {"version", "shards", "tables", "stats"}) {
+    const auto rows = ask_router(common, "sherd", fmt::format("SHOW {}", what));
+    if (!rows) {
+      return print_error(rows.error(), true);
+    }
+    all[what] = to_json(*rows);
+  }
+  fmt::print("{}\n", all.dump(2));
+  return 0;
+}
+
+}  // namespace
+
 int run_status(const Common& common) {
+  if (common.json) {
+    return print_status_as_json(common);
+  }
   int status = 0;
   for (const char* command : {"SHOW VERSION", "SHOW SHARDS", "SHOW TABLES", "SHOW STATS"}) {
-    if (!common.json) {
-      fmt::print("-- {}\n", command);
-    }
+    fmt::print("-- {}\n", command);
     status = run_console(common, command);
     if (status != 0) {
       return status;
     }
-    if (!common.json) {
-      fmt::print("\n");
-    }
+    fmt::print("\n");
   }
   return status;
 }

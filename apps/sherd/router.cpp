@@ -3,9 +3,13 @@
 #include <csignal>
 #include <cstdio>
 #include <thread>
+#include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <pthread.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <sherd/catalog/store.hpp>
 #include <sherd/config/options.hpp>
@@ -39,7 +43,28 @@ Router::~Router() {
   stop();
 }
 
+// Two routers on one state would each undo what the other knows. The lock ends with the process.
+Result<> Router::lock_state() {
+  const std::string path = loaded_.state_path.string() + ".lock";
+  lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock_ < 0) {
+    return fail(
+        ErrorCode::kIo, fmt::format("cannot write {}", path),
+        "let [state] path name a file in a folder that this user may write to"
+    );
+  }
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    return fail(
+        ErrorCode::kObjectInUse,
+        fmt::format("the state {} is in use by another router", loaded_.state_path.string()),
+        "end that one first, or name another file in [state] path"
+    );
+  }
+  return {};
+}
+
 Result<> Router::start() {
+  SHERD_TRY_VOID(lock_state());
   SHERD_TRY(loop_, net::Loop::create());
   SHERD_TRY(
       auto store, catalog::Store::open(loaded_.state_path.string(), system_clock(), system_random())
@@ -56,13 +81,18 @@ Result<> Router::start() {
       *cluster_, server_options(loaded_.config), accounts_of(loaded_.config, mock_key_)
   );
   server_->set_reload([this] { return reload(); });
-  return server_->start(*loop_);
+  SHERD_TRY_VOID(server_->start(*loop_));
+  loaded_.config.listen.port = server_->port();  // known now, where any free one was asked for
+  return {};
 }
 
 // What can change while clients are connected: who may log in. The rest is named and needs a
 // restart.
 Result<> Router::reload() {
   SHERD_TRY(Loaded next, load_configuration(loaded_.path));
+  if (next.config.listen.port == 0) {
+    next.config.listen.port = loaded_.config.listen.port;
+  }
   std::string needs_restart;
   for (const config::Change& change : config::diff(loaded_.config, next.config)) {
     if (!change.option.starts_with("users")) {
@@ -118,6 +148,9 @@ void Router::stop() {
   control_.reset();
   cluster_.reset();
   loop_.reset();
+  if (lock_ >= 0) {
+    ::close(std::exchange(lock_, -1));
+  }
 }
 
 }  // namespace sherd::program

@@ -31,11 +31,13 @@ class Router {
   void stop();
 
  private:
+  [[nodiscard]] Result<> lock_state();
   [[nodiscard]] Result<> reload();
   [[nodiscard]] net::Task<void> housekeeping();
 
   Loaded loaded_;
   std::string mock_key_;
+  int lock_ = -1;  // beside the state, held while we run
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<engine::Cluster> cluster_;
   std::unique_ptr<engine::Worker> control_;
