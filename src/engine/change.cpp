@@ -421,6 +421,7 @@ net::Task<Result<>> finish_pending_changes(
     Cluster& cluster, Worker& worker, const Cluster::ChangeLock& lock
 ) {
   const Deadline deadline = Deadline::after(worker.loop().clock(), kControlLimit);
+  co_await drop_old_staging(worker);
   SHERD_CO_TRY(pool::Lease lease, co_await worker.acquire(worker.snapshot()->home, deadline));
   SHERD_CO_TRY(
       const pgconn::ResultSet pending,

@@ -304,6 +304,35 @@ net::Task<Result<>> RowMover::spread() {
   );
 }
 
+net::Task<void> drop_old_staging(Worker& worker) {
+  const Deadline deadline = Deadline::after(worker.loop().clock(), std::chrono::seconds(60));
+  auto lease = co_await worker.acquire(worker.snapshot()->home, deadline);
+  if (!lease) {
+    co_return;
+  }
+  const auto found = co_await (*lease)->query(
+      "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+      "WHERE n.nspname = 'sherd' AND c.relkind = 'r' AND starts_with(c.relname, 'staging_')",
+      deadline
+  );
+  if (!found) {
+    co_return;
+  }
+  for (const auto& row : found->rows) {
+    const auto dropped = co_await (*lease)->query(
+        fmt::format(
+            "SET LOCAL lock_timeout TO '2s'; DROP TABLE IF EXISTS sherd.{}",
+            quote_identifier(row.at(0).value_or(""))
+        ),
+        deadline
+    );
+    if (!dropped) {
+      co_return;  // a transaction in doubt has it still: next time
+    }
+  }
+  lease->release();
+}
+
 net::Task<void> RowMover::drop_staging() {
   if (staging_.empty() || !staging_lease_) {
     co_return;

@@ -66,6 +66,9 @@ class RowMover {
 [[nodiscard]] net::Task<Result<>> check_same_columns(
     Worker& worker, topology::Table table, ShardId shard
 );
+/// Drops what changes that died have left on the home shard, as far as it can be had at once.
+/// REQUIRES that no change is under way.
+[[nodiscard]] net::Task<void> drop_old_staging(Worker& worker);
 /// Fills an empty copy of a reference table on a shard that joins.
 [[nodiscard]] net::Task<Result<>> copy_reference_table(
     Worker& worker, topology::Table table, ShardId shard
