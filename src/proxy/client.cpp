@@ -21,6 +21,15 @@ bool is_identity(std::string_view name) {
   return name == "user" || name == "database" || name == "replication" || name == "options";
 }
 
+bool wants_replication(const wire::StartupMessage& startup) {
+  const std::string* value = startup.find("replication");
+  if (value == nullptr) {
+    return false;
+  }
+  const std::string text = to_lower(*value);
+  return text != "false" && text != "off" && text != "no" && text != "0";
+}
+
 // "-c a=b --c=d": what clients put into the parameter `options`.
 session::SettingMap settings_of_options(std::string_view text) {
   session::SettingMap settings;
@@ -320,6 +329,12 @@ net::Task<Result<>> Client::greet() {
   std::map<std::string, std::string> parameters;
   std::uint32_t process_id = 0;
   std::string secret(4, '\0');
+  if (wants_replication(startup_.startup())) {
+    co_return sherd::fail(
+        ErrorCode::kUnsupported, "replication connections are not available through the router",
+        "connect to a shard directly"
+    );
+  }
   if (database_ == kConsoleDatabase) {
     if (entry == nullptr ? !accounts_->allow_unlisted : !entry->is_admin) {
       co_return sherd::fail(

@@ -200,19 +200,29 @@ net::Task<Result<>> Console::on_message(const engine::ClientMessage* message) {
     }
     case 'B': {
       SHERD_CO_TRY(const wire::Bind bind, wire::Bind::decode(message->body()));
-      portals_[std::string(bind.portal)] = statements_[std::string(bind.statement)];
+      const auto statement = statements_.find(std::string(bind.statement));
+      if (statement == statements_.end()) {
+        co_return fail(ErrorCode::kUndefinedPrepared, "prepared statement does not exist");
+      }
+      portals_[std::string(bind.portal)] = statement->second;
       wire::append_bind_complete(bytes);
       break;
     }
     case 'D': {
       SHERD_CO_TRY(const wire::Describe describe, wire::Describe::decode(message->body()));
       const bool is_statement = describe.target == wire::Target::kStatement;
-      auto& names = is_statement ? statements_ : portals_;
+      const auto& names = is_statement ? statements_ : portals_;
+      const auto found = names.find(std::string(describe.name));
+      if (found == names.end()) {
+        co_return is_statement
+            ? fail(ErrorCode::kUndefinedPrepared, "prepared statement does not exist")
+            : fail(ErrorCode::kUndefinedCursor, "portal does not exist");
+      }
       if (is_statement) {
         SHERD_CO_TRY_VOID(wire::append_parameter_description(bytes, {}));
         client_.send_copy(std::exchange(bytes, {}));
       }
-      const std::string text = names[std::string(describe.name)];
+      const std::string text = found->second;
       if (upper(text).starts_with("SHOW")) {  // what only shows can be run to learn its columns
         SHERD_CO_TRY(const ConsoleAnswer answer, co_await run(text));
         send_description(answer.columns);
@@ -223,13 +233,24 @@ net::Task<Result<>> Console::on_message(const engine::ClientMessage* message) {
     }
     case 'E': {
       SHERD_CO_TRY(const wire::Execute execute, wire::Execute::decode(message->body()));
-      const std::string text = portals_[std::string(execute.portal)];
+      const auto portal = portals_.find(std::string(execute.portal));
+      if (portal == portals_.end()) {
+        co_return fail(ErrorCode::kUndefinedCursor, "portal does not exist");
+      }
+      const std::string text = portal->second;
       SHERD_CO_TRY(const ConsoleAnswer answer, co_await run(text));
       send_answer(answer, false);
       break;
     }
-    default:
+    case 'C': {
+      SHERD_CO_TRY(const wire::Close close, wire::Close::decode(message->body()));
+      (close.target == wire::Target::kStatement ? statements_ : portals_)
+          .erase(std::string(close.name));
       wire::append_close_complete(bytes);
+      break;
+    }
+    default:
+      co_return fail(ErrorCode::kProtocolViolation, "unexpected message");
   }
   client_.send_copy(bytes);
   co_return Result<>{};
