@@ -81,16 +81,32 @@ counts() {
 }
 counts
 
+bench() {  # clients, mode, script
+  if ! timeout $((seconds + 60)) pgbench -n $3 -M "$2" -c "$1" -j 2 -T "$seconds" "$router" >"$dir/run.log" 2>&1; then
+    cat "$dir/run.log" >&2
+    fail "pgbench $3 -M $2 failed"
+  fi
+  grep -q 'number of failed transactions: 0 ' "$dir/run.log" || { cat "$dir/run.log" >&2; fail "pgbench $3 -M $2: transactions failed"; }
+  printf '   pgbench %-8s -M %-8s %3s clients  %s\n' "${3:-(TPC-B)}" "$2" "$1" \
+    "$(sed -n 's/^tps = \([0-9]*\).*/\1 transactions per second, no error/p' "$dir/run.log")"
+}
+
+# The whole TPC-B script writes to several shards in each transaction, and its clients meet on the same branches.
+for mode in simple extended prepared; do
+  bench "$clients" "$mode" ""
+done
+for shard in $shards; do
+  expect "tellers and branches of $shard have what the history says" "t" \
+    "$(ask_shard "$shard" "SELECT (SELECT sum(tbalance) FROM pgbench_tellers) = d AND (SELECT sum(bbalance) FROM pgbench_branches) = d
+       FROM (SELECT $(ask 'SELECT sum(delta) FROM pgbench_history') AS d) AS history")"
+done
+
 for mode in simple extended prepared; do
   for script in -S -N; do
-    if ! timeout $((seconds + 60)) pgbench -n "$script" -M "$mode" -c "$clients" -j 2 -T "$seconds" "$router" >"$dir/run.log" 2>&1; then
-      cat "$dir/run.log" >&2
-      fail "pgbench $script -M $mode failed"
-    fi
-    grep -q 'number of failed transactions: 0 ' "$dir/run.log" || { cat "$dir/run.log" >&2; fail "pgbench $script -M $mode: transactions failed"; }
-    printf '   pgbench %s -M %-8s  %s\n' "$script" "$mode" "$(sed -n 's/ (without.*//; s/^tps = \([0-9]*\).*/\1 transactions per second, no error/p' "$dir/run.log")"
+    bench "$clients" "$mode" "$script"
   done
 done
+bench 40 prepared -N  # twice as many clients as server connections
 
 echo "== sums"
 counts
