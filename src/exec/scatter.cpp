@@ -107,6 +107,8 @@ class Scatter::Stream final : public pgconn::ReplyHandler {
   [[nodiscard]] bool answers() const noexcept { return part_.answers; }
   [[nodiscard]] bool is_started() const noexcept { return is_started_; }
   [[nodiscard]] bool is_done() const noexcept { return is_done_; }
+  /// Worth a CancelRequest: one that comes late could hit the next statement.
+  [[nodiscard]] bool is_working() const noexcept { return !is_done_ && !has_failed_; }
   void set_running(bool run) {
     if (!is_started_ || is_done_ || is_lost_ || run == is_running_) {
       return;
@@ -121,6 +123,7 @@ class Scatter::Stream final : public pgconn::ReplyHandler {
 
  private:
   void on_error(Bytes body) {
+    has_failed_ = true;
     const auto fields = wire::ErrorFields::decode(body);
     scatter_.on_error(fields ? wire::to_error(*fields, shard()) : fields.error());
   }
@@ -136,6 +139,7 @@ class Scatter::Stream final : public pgconn::ReplyHandler {
   bool is_started_ = false;
   bool is_done_ = false;
   bool is_lost_ = false;
+  bool has_failed_ = false;
   bool is_running_ = true;
 };
 
@@ -379,7 +383,7 @@ void Scatter::on_error(Error error) {
 void Scatter::cancel_others() {
   for (const auto& stream : streams_) {
     stream->set_running(true);
-    if (stream->is_started() && !stream->is_done() && !stream->connection().is_broken()) {
+    if (stream->is_started() && stream->is_working() && !stream->connection().is_broken()) {
       cancelling_.spawn(cancel_one(stream->connection()));
     }
   }
