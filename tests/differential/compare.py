@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from decimal import Decimal, InvalidOperation
 
-INTERVAL, USER_TYPES = 1186, 16384
+UNCERTAIN, USER_TYPES = (1186, 3802), 16384  # interval, jsonb: equal values of another look
 DATA = ("22", "23")  # classes of errors that a row may cause
 NUMBERS = {700: "float4", 701: "float8", 1700: "numeric", 25: "text", 1043: "varchar"}
 
@@ -37,7 +37,7 @@ def normal(result, loose):
     if not loose or not result.fields:
         return result.rows
     def one(field, value):
-        if field[1] == INTERVAL:
+        if field[1] in UNCERTAIN:
             return b"?" if value is not None else None
         return same_number(value) if field[1] in NUMBERS else value
     return [tuple(one(f, v) for f, v in zip(result.fields, row)) for row in result.rows]

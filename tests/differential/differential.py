@@ -159,6 +159,8 @@ def read_case(directives, sql):
             statement.values.append(None if value == "NULL" else bytes.fromhex(value) if form == "1" else value.encode())
         else:
             raise ValueError(f"unknown directive {directive}")
+    if "$1" not in sql:
+        statement.values, statement.types, statement.formats = [], [], []
     return statement, way, formats
 
 

@@ -8,10 +8,11 @@ import world
 OID = {
     "bool": 16, "int8": 20, "int2": 21, "int4": 23, "text": 25, "float4": 700, "float8": 701, "varchar": 1043,
     "date": 1082, "timestamptz": 1184, "interval": 1186, "numeric": 1700, "uuid": 2950,
+    "mood": 0, "jsonb": 3802, "bytea": 17, "timestamp": 1114, "bpchar": 1042, "int4[]": 1007,
 }
 INTEGERS = ("int2", "int4", "int8")
 NUMBERS = (*INTEGERS, "numeric", "float4", "float8")
-LOOSE = ("numeric", "float4", "float8", "interval")  # equal values may look different: 1.0 and 1.00, -0 and 0
+LOOSE = ("numeric", "float4", "float8", "interval", "jsonb")  # equal values may look different: 1.0 and 1.00, -0 and 0
 
 
 @dataclass
@@ -27,7 +28,8 @@ class Statement:
 
 
 def base(kind):
-    return kind.split("(")[0]
+    kind = kind.split("(")[0]
+    return "bpchar" if kind == "char" else kind
 
 
 class Generator:
@@ -53,6 +55,10 @@ class Generator:
         self.names = 0
         self.loose = False
         self.depth = 0
+        # Many statements keep to what several shards can do, or to few keys, so that they are answered.
+        self.careful = self.chance(0.45)
+        self.confined = self.chance(0.4)
+        self.few = {}
 
     def finish(self, sql, **more):
         return Statement(sql, self.values, self.types, self.formats, loose=self.loose, **more)
@@ -73,7 +79,7 @@ class Generator:
         if kind == "date":
             return rnd.choice(world.DATES)
         while True:
-            value = world.value_for(rnd, kind)
+            value = world.value_for(rnd, "char" if kind == "bpchar" else kind)
             if value is not None:
                 return value
 
@@ -151,6 +157,34 @@ class Generator:
         except struct.error:
             pass
         return None
+
+    def few_keys(self, kind):
+        """One of two keys of the statement."""
+        kind = base(kind)
+        if kind not in self.few:
+            self.few[kind] = [self.plain_key(kind), self.plain_key(kind)]
+        return self.few[kind][0 if self.chance(0.75) else 1]
+
+    def plain_key(self, kind):
+        text = self.text_of(kind, True)
+        return text if kind in INTEGERS else world.quote(text)
+
+    def confine(self, scope, p=0.85):
+        """Conditions on the keys of a scope, to follow another."""
+        text = ""
+        for name, kind, key in scope if self.confined else ():
+            if key and self.chance(p):
+                form = self.rnd.random()
+                value = self.few_keys(kind)
+                if form < 0.75:
+                    text += f" AND {name} = {value}"
+                elif form < 0.85:
+                    text += f" AND {name} IN ({value}, {self.few_keys(kind)})"
+                elif form < 0.92:
+                    text += f" AND ({name} = {value} OR {name} = {self.few_keys(kind)})"
+                else:
+                    text += f" AND {name} = {value}::{base(kind)}"
+        return text
 
     # ---- expressions; a scope is a list of (reference, type, is a shard key)
 
@@ -270,6 +304,8 @@ class Generator:
 
     def any_array(self, name, kind, key):
         kind = base(kind)
+        if kind.endswith("[]"):
+            return f"{name} @> '{{1}}'"
         texts = [self.text_of(kind, key) for _ in range(self.rnd.randrange(0, 4))]
         if self.chance(0.2):
             texts.append(None)
@@ -295,6 +331,8 @@ class Generator:
         self.depth += 1
         outer = self.rnd.choice([c for c in scope if c[2]] or scope)
         table = self.pick(*(t for t in world.TABLES))
+        if self.careful and self.chance(0.8):
+            table = self.pick("ref", "lang")
         alias = self.new_name("q")
         inner = self.scope_of(table, alias)
         same = self.columns(inner, (base(outer[1]),))
@@ -304,6 +342,7 @@ class Generator:
         keys = [c for c in same if c[2]]
         column = self.rnd.choice(keys) if keys and self.chance(0.8) else self.rnd.choice(same)
         where = self.predicate(inner, 1) if self.chance(0.6) else "true"
+        where = f"({where}){self.confine(inner)}" if self.confined else where
         form = self.rnd.random()
         if form < 0.35:
             sql = f"{self.pick('', '', 'NOT ')}EXISTS (SELECT 1 FROM {table} {alias} WHERE {alias and column[0]} = {outer[0]} AND {where})"
@@ -328,13 +367,15 @@ class Generator:
 
     def source(self, tables=None):
         """FROM of one to three tables. @return text, scope, unique columns or None"""
-        table = self.pick(*(tables or [*world.TABLES, "acct", "acct", "line", "word", "dup", "item"]))
+        table = self.pick(*(tables or [*([t for t in world.TABLES if t != "loc" or not self.careful]), "acct", "acct", "line", "word", "dup", "item"]))
         alias = self.new_name("t")
         text, scope = f"{table} {alias}", self.scope_of(table, alias)
         unique = [f"{alias}.{c}" for c in world.TABLES[table][3]] or None
         for _ in range(self.pick(0, 0, 0, 1, 1, 2)):
             other, condition, other_alias, other_scope = self.joined(table, alias, scope)
             kind = self.pick("JOIN", "JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "CROSS JOIN")
+            if self.careful and not self.confined and kind in ("RIGHT JOIN", "FULL JOIN"):
+                kind = "LEFT JOIN"
             if kind == "CROSS JOIN" and other not in ("ref", "lang", "loc", "none"):
                 kind = "JOIN"
             text += f" {kind} {other} {other_alias}" + ("" if kind == "CROSS JOIN" else f" {condition}")
@@ -356,10 +397,12 @@ class Generator:
             if self.chance(0.15) and "USING" not in scope:
                 return other, f"USING ({key})", other_alias, other_scope
             condition = f"ON {other_alias}.{key} = {alias}.{key}"
+            if self.confined and self.chance(0.3):
+                condition = f"ON true{self.confine(other_scope)}"
             if self.chance(0.3):
                 condition += f" AND {self.predicate(scope + other_scope, 1)}"
             return other, condition, other_alias, other_scope
-        other = self.pick("ref", "ref", "lang", "loc", "word", "item", "dup")
+        other = self.pick("ref", "ref", "lang", *(() if self.careful else ("loc", "word", "item", "dup")))
         other_scope = self.scope_of(other, other_alias)
         pairs = [(a, b) for a in scope for b in other_scope if base(a[1]) == base(b[1])]
         if not pairs:
@@ -371,7 +414,11 @@ class Generator:
         return other, condition, other_alias, other_scope
 
     def where(self, scope, p=0.75):
-        return f" WHERE {self.predicate(scope, 2)}" if self.chance(p) else ""
+        text = self.predicate(scope, 2) if self.chance(p) else ""
+        keys = self.confine(scope)
+        if keys and text and self.chance(0.9):
+            return f" WHERE ({text}){keys}"
+        return f" WHERE {text or keys[5:]}" if text or keys else ""
 
     # ---- SELECT
 
@@ -472,9 +519,10 @@ class Generator:
         ("stddev({})", "integer"), ("array_agg({} ORDER BY {})", "order"), ("min({}) FILTER (WHERE {p})", "order"),
     ]
     KINDS = {
-        "any": (*NUMBERS, "text", "varchar", "bool", "date", "timestamptz", "uuid", "interval"),
+        "any": (*NUMBERS, "text", "varchar", "bool", "date", "timestamptz", "uuid", "interval", "mood", "jsonb", "bytea", "timestamp",
+                "bpchar", "int4[]"),
         "number": NUMBERS, "integer": INTEGERS, "bool": ("bool",),
-        "order": (*NUMBERS, "text", "varchar", "date", "timestamptz", "interval"),
+        "order": (*NUMBERS, "text", "varchar", "date", "timestamptz", "interval", "mood", "timestamp", "bpchar", "int4[]"),
     }
 
     def aggregate(self, scope):
@@ -541,12 +589,15 @@ class Generator:
         """Subqueries in FROM, CTEs, scalar subqueries in the target list."""
         text, scope, unique = self.source()
         targets = [(t, self.new_name("o"), k) for t, _, k in self.target_list(scope, 4)]
+        if self.chance(0.5):
+            targets += [(c, self.new_name("o"), k) for c, k, key in scope if key]
         where = self.where(scope)
         inner = f"SELECT {self.render(targets)} FROM {text}{where}"
         if unique and self.chance(0.2):
             inner += f" ORDER BY {', '.join(unique)} LIMIT {self.pick('1', '5', '100')}"
         name = self.new_name("n")
-        outer = [(f"{name}.{alias}", kind, False) for _, alias, kind in targets]
+        keys = {column for column, _, key in scope if key}
+        outer = [(f"{name}.{alias}", kind, text in keys) for text, alias, kind in targets]
         if self.chance(0.5):
             head, source = f"WITH {name} AS {self.pick('', '', 'MATERIALIZED ')}({inner}) ", name
         else:

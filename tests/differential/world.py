@@ -22,7 +22,8 @@ TABLES = {
         {
             "id": "int8", "n": "int4", "sm": "int2", "m": "numeric", "p": "numeric(10,2)", "f": "float8",
             "r": "float4", "s": "text", "c": "varchar(8)", "at": "timestamptz", "d": "date", "b": "bool",
-            "u": "uuid", "iv": "interval",
+            "u": "uuid", "iv": "interval", "mood": "mood", "j": "jsonb", "by": "bytea", "ts": "timestamp", "ch": "char(4)",
+            "arr": "int4[]",
         },
         ["id"],
     ),
@@ -34,17 +35,22 @@ TABLES = {
     ),
     "none": ("distributed:acct", "id", {"id": "int8", "n": "int4", "s": "text"}, ["id"]),
     "word": ("distributed", "w", {"w": "text", "n": "int4", "m": "numeric", "s": "text"}, ["w"]),
-    "tag": ("distributed:word", "w", {"w": "text", "no": "int4", "v": "int4"}, ["w", "no"]),
-    "item": ("distributed", "u", {"u": "uuid", "n": "int4", "s": "text"}, ["u"]),
-    "dup": ("distributed", "k", {"k": "int4", "v": "int4", "m": "numeric", "s": "text"}, []),
-    "vc": ("distributed", "k", {"k": "varchar(6)", "n": "int4"}, ["k"]),
+    "tag": ("distributed:word", "w", {"w": "text", "no": "int4", "v": "int4", "ci": "text"}, ["w", "no"]),
+    "item": ("consistent_hash", "u", {"u": "uuid", "n": "int4", "s": "text"}, ["u"]),
+    "dup": ("directory", "k", {"k": "int4", "v": "int4", "m": "numeric", "s": "text"}, []),
+    "vc": ("hash", "k", {"k": "varchar(6)", "n": "int4"}, ["k"]),
     "rng": ("range", "id", {"id": "int4", "s": "text", "d": "date"}, ["id"]),
     "days": ("days", "d", {"d": "date", "n": "int4"}, ["d"]),
     "loc": ("local", "", {"id": "int4", "s": "text"}, ["id"]),
     "ref": ("reference", "", {"code": "int4", "label": "text", "w": "numeric"}, ["code"]),
     "lang": ("reference", "", {"w": "text", "name": "text"}, ["w"]),
 }
-COLLATED = {("word", "s"): "en-x-icu"}
+COLLATED = {("word", "s"): "en-x-icu", ("tag", "ci"): "nocase"}
+TYPES = (
+    "CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy', 'angry')",
+    "CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+)
+DROPS = ("DROP TYPE IF EXISTS mood", "DROP COLLATION IF EXISTS nocase")
 
 WORDS = [
     "", "a", "b", "B", "ab", "abc", "Abc", "abd", "é", "e", "z", "Zürich", "o'k", "back\\slash", "ab ", " ab", "10", "9",
@@ -77,7 +83,10 @@ def value_for(rnd, kind):
     kind = kind.split("(")[0]
     pools = {
         "numeric": NUMERICS, "float8": FLOATS, "float4": FLOATS, "timestamptz": TIMES, "date": DATES,
-        "interval": INTERVALS, "bool": ["t", "f"],
+        "interval": INTERVALS, "bool": ["t", "f"], "mood": ["sad", "ok", "happy", "angry"],
+        "jsonb": ["1", "1.0", "null", '{"a": 1}', '{"a": [1, 2]}', '"x"', "[]"], "bytea": ["\\x", "\\x00ff", "\\x61", "\\x6161"],
+        "timestamp": [t.partition("+")[0] for t in TIMES[:4]], "char": ["a", "ab", "a ", "B", "é"],
+        "int4[]": ["{}", "{1,2}", "{1}", "{NULL,1}", "{{1,2},{3,4}}"],
     }
     if kind == "int2":
         return str(rnd.choice([0, 1, 2, -3, 32767]))
@@ -136,6 +145,11 @@ def distribute_statements(shards):
     for name, (kind, key, _, _) in TABLES.items():
         if kind == "reference":
             yield f"SELECT create_reference_table('{name}')"
+        elif kind in ("hash", "consistent_hash"):
+            yield f"SELECT create_distributed_table('{name}', '{key}', strategy => '{kind}')"
+        elif kind == "directory":
+            last = f"shard{shards}"
+            yield f"SELECT create_distributed_table('{name}', '{key}', strategy => 'directory', pins => '1={last}, 2={last}, 42=shard1')"
         elif kind.startswith("distributed"):
             beside = kind.partition(":")[2]
             more = f", colocate_with => '{beside}'" if beside else ", colocate_with => 'none'"
@@ -231,7 +245,9 @@ class World:
         for name in TABLES:
             if not _must(cluster, f"DROP TABLE IF EXISTS {name}"):
                 break
-        for sql in create_statements():
+        for sql in DROPS:
+            _must(cluster, sql)
+        for sql in (*TYPES, *create_statements()):
             _must(cluster, sql)
             _must(plain, sql)
         for sql in distribute_statements(self.shards):

@@ -357,3 +357,8 @@ SELECT n, count(*) FROM acct GROUP BY n;
 SELECT b, avg(n), avg(f) FILTER (WHERE f <> 'NaN'), sum(n), sum(m) FROM acct GROUP BY b;
 SELECT avg(r) FROM acct WHERE r <> 'NaN';
 SELECT sum(iv) FROM acct;
+
+-- The average of minus zero is zero, its sum is not.
+SELECT avg(f), sum(f), avg(r), sum(r), min(f), max(f) FROM acct WHERE f = 0 AND f::text = '-0';
+SELECT avg(-0.0::float8), sum(-0.0::float8) FROM acct;
+SELECT n, avg(f), sum(f) FROM acct WHERE f::text = '-0' GROUP BY n;
