@@ -14,7 +14,7 @@ SANITIZER_ENV := ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=prin
 
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: help deps configure build test unit demo bench fmt fmt-check lint tidy asan tsan fuzz docs clean
+.PHONY: help deps configure build test unit demo bench fmt fmt-check lint tidy asan asan-e2e tsan fuzz docs clean
 
 help:  ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,8 +38,10 @@ test: build  ## Build, then run every test that needs nothing but this machine
 	$(call say,Testing)
 	@ctest --preset release -j $(JOBS)
 
-unit: build  ## Only the tests of single modules
+unit: | build_dir deps  ## Only the tests of single modules
+	@$(MAKE) configure
 	$(call say,Testing the modules)
+	@cmake --build --preset release -j $(JOBS) --target unit_tests
 	@ctest --preset release -j $(JOBS) -L unit
 
 demo: build  ## Start local shards and the router, load data, show what it does
@@ -65,8 +67,14 @@ tidy: build  ## clang-tidy over every source file (slow)
 asan tsan: deps | build_dir  ## Unit tests under address and undefined-behaviour, or thread sanitizers
 	$(call say,Unit tests under $@)
 	@cmake --preset $@ >build/configure-$@.log 2>&1 || { cat build/configure-$@.log; exit 1; }
-	@cmake --build --preset $@ -j $(JOBS)
+	@cmake --build --preset $@ -j $(JOBS) --target unit_tests
 	@$(SANITIZER_ENV) ctest --preset $@ -j $(JOBS) -L unit
+
+asan-e2e: deps | build_dir  ## The program itself under address and undefined-behaviour sanitizers, from outside
+	$(call say,The program under asan)
+	@cmake --preset asan >build/configure-asan.log 2>&1 || { cat build/configure-asan.log; exit 1; }
+	@cmake --build --preset asan -j $(JOBS) --target sherd
+	@$(SANITIZER_ENV) ctest --preset asan -L e2e
 
 fuzz: deps | build_dir  ## Each fuzzer for FUZZ_SECONDS (30)
 	$(call say,Fuzzing $(FUZZ_SECONDS) s each)

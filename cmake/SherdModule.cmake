@@ -4,6 +4,9 @@
 # (<name>_bench, from *_bench.cpp). A module can name only modules that are targets already, so a cycle cannot be
 # written down; it exports only its own include/; each of its headers is compiled alone.
 
+# Everything that `ctest -L unit` runs.
+add_custom_target(unit_tests)
+
 function(sherd_module)
   cmake_parse_arguments(M "" "NAME" "DEPENDS;LINK" ${ARGN})
   set(target sherd_${M_NAME})
@@ -45,6 +48,7 @@ function(sherd_module)
     target_compile_definitions(${M_NAME}_test PRIVATE SHERD_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     add_test(NAME ${M_NAME} COMMAND ${M_NAME}_test)
     set_tests_properties(${M_NAME} PROPERTIES LABELS unit TIMEOUT 300)
+    add_dependencies(unit_tests ${M_NAME}_test)
   endif()
   if(benches)
     add_executable(${M_NAME}_bench ${benches})
