@@ -17,7 +17,7 @@ say = @printf '\n== %s\n' "$(1)"
 .PHONY: help deps configure build test unit demo bench fmt fmt-check lint tidy asan asan-e2e tsan fuzz docs clean
 
 help:  ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps:  ## Install the packages that are missing (Debian 12)
 	@tools/install_deps
