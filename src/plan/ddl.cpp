@@ -21,11 +21,24 @@ struct Related {
   Named named{};
 };
 
+/// The view that `relation` names. What a view reads matters to those who read it, not to its own
+/// name.
+const topology::RelationInfo* find_view(const Input& input, const sql::Relation& relation) {
+  const std::string_view schema = relation.schema.empty() ? schema_of(input.context, relation.name)
+                                                          : std::string_view(relation.schema);
+  const topology::RelationInfo* info = input.schema().find(schema, relation.name);
+  return info != nullptr && info->kind == topology::RelationKind::kView ? info : nullptr;
+}
+
 Result<std::vector<Related>> look_at(
     const Input& input, const std::vector<sql::Relation>& relations
 ) {
   std::vector<Related> found;
   for (const sql::Relation& relation : relations) {
+    if (const topology::RelationInfo* view = find_view(input, relation)) {
+      found.push_back({&relation, Named{.info = view}});
+      continue;
+    }
     SHERD_TRY(Named named, resolve_target(input, relation));
     found.push_back({&relation, std::move(named)});
   }
