@@ -26,9 +26,14 @@ Error no_portal(std::string_view name) {
   };
 }
 
-std::string cache_key(std::string_view text, const wire::IntegerList<std::uint32_t>& types) {
+/// What a server has prepared stands for its text, its types and the schema that it was prepared
+/// under: `world` is another where tables or the search path may be others.
+std::string cache_key(
+    std::string_view text, const wire::IntegerList<std::uint32_t>& types, std::uint64_t world
+) {
   std::string key(text);
   key += '\0';
+  append_be(key, world);
   for (const Oid type : types) {
     append_be(key, type);
   }
@@ -53,7 +58,11 @@ Result<> Session::store_prepared(const wire::Parse& parse) {
   auto statement = std::make_shared<Prepared>();
   statement->text = parse.sql;
   statement->types.assign(parse.types.begin(), parse.types.end());
-  statement->cache_key = cache_key(parse.sql, parse.types);
+  const bool sees_own_schema = schema_changed_ || pinned_ || pin_wanted_;
+  const std::uint64_t world =
+      sees_own_schema ? worker_.cluster().random().next()  // nobody else's
+                      : search_path_->key ^ (number_of(worker_.snapshot()->epoch) << 32U);
+  statement->cache_key = cache_key(parse.sql, parse.types, world);
   const std::size_t bytes = statement->cache_key.size() * 2;
   if (prepared_bytes_ + bytes > limit && !name.empty()) {
     return fail(
