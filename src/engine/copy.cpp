@@ -130,6 +130,7 @@ net::Task<Result<std::uint64_t>> Session::copy_rows_in(Request* request, plan::P
     co_return std::unexpected(std::move(response).error());
   }
   port_.send_copy(*response);
+  copy_began_ = true;
   auto fed = co_await feed_copy(&copy);
   if (!fed) {
     co_await copy.abort(fed.error().message);

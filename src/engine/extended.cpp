@@ -86,6 +86,7 @@ Result<std::shared_ptr<const Prepared>> Session::prepared(std::string_view name)
 
 net::Task<void> Session::batch(std::vector<ClientMessage> messages, bool is_sync) {
   Answer answer = Told::kSuccess;
+  copy_began_ = false;
   if (!skips_to_sync_ && !messages.empty()) {
     bool is_done = false;
     if (is_sync && !is_failed_ && !forced_shard_ && (is_explicit_ || !txn_.is_open())) {
@@ -103,7 +104,9 @@ net::Task<void> Session::batch(std::vector<ClientMessage> messages, bool is_sync
     skips_to_sync_ = !answer || *answer == Told::kFailure;
     finish(answer);
   }
-  if (!is_sync) {
+  // A Sync sent ahead of COPY data arrives in the midst of it, where it means nothing: clients send
+  // another behind the data.
+  if (!is_sync || copy_began_) {
     co_return;
   }
   if (txn_.is_open() && !is_explicit_) {

@@ -148,7 +148,10 @@ net::Task<Session::Answer> Session::relay(Request* request, Borrowed* borrowed) 
   exec::Relay relay(worker_.loop(), *borrowed->connection, port_, swallow);
   net::OneShot<> stage(worker_.loop());
   if (takes_copy) {
-    relay.set_copy_in([&stage] { stage.set(); });
+    relay.set_copy_in([this, &stage] {
+      copy_began_ = true;
+      stage.set();
+    });
     relay.set_finished([this, &stage] {
       stage.set();
       port_.interrupt();

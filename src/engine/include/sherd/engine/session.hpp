@@ -288,6 +288,7 @@ class Session {
   std::map<std::string, Portal, std::less<>> portals_{};
   std::map<std::string, ShardId, std::less<>> cursors_{};
   bool skips_to_sync_ = false;
+  bool copy_began_ = false;              // in this batch: the client was asked for COPY data
   std::optional<pool::Lease> pinned_{};  // the home shard's, while something cannot be shared
   bool pin_wanted_ = false;
   OpenStatements::Ticket ticket_{};
