@@ -10,7 +10,7 @@ NUMBERS = {700: "float4", 701: "float8", 1700: "numeric", 25: "text", 1043: "var
 
 
 def is_refusal(result):
-    return result.sqlstate == "0A000"
+    return result.sqlstate == "0A000" and not result.message.startswith("cached plan")
 
 
 def reason_of(result):
