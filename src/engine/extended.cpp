@@ -89,7 +89,8 @@ net::Task<void> Session::batch(std::vector<ClientMessage> messages, bool is_sync
   copy_began_ = false;
   if (!skips_to_sync_ && !messages.empty()) {
     bool is_done = false;
-    if (is_sync && !is_failed_ && !forced_shard_ && (is_explicit_ || !txn_.is_open())) {
+    if (is_sync && !is_failed_ && !forced_shard_ && dropped_.empty()
+        && (is_explicit_ || !txn_.is_open())) {
       auto done = co_await run_short_batch(&messages);
       is_done = !done || *done != ShortBatch::kNotTaken;
       if (!done) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <sherd/engine/cluster.hpp>
+#include <sherd/engine/mentions.hpp>
 #include <sherd/engine/session.hpp>
 #include <sherd/sql/transfer.hpp>
 #include <sherd/wire/build.hpp>
@@ -129,7 +130,7 @@ net::Task<void> Session::query(net::Slice message) {
   Answer answer = Told::kSuccess;
   const plan::Route* route = nullptr;
   std::shared_ptr<const plan::Route> held;
-  if (!is_failed_ && !forced_shard_) {
+  if (!is_failed_ && !forced_shard_ && dropped_.empty()) {
     if (const auto found = worker_.look_up(text, *search_path_)) {
       held = (*found)->route;
       route = held.get();
@@ -240,32 +241,47 @@ net::Task<Session::Answer> Session::run_statement(Request* request) {
         "current transaction is aborted, commands ignored until end of transaction block"
     );
   }
+  SHERD_CO_TRY_VOID(check_not_dropped(*request->facts));
   SHERD_CO_TRY_VOID(co_await wait_for_switch(request->facts.get()));
   co_return co_await (this->*handler_of(request->facts->body))(request);
 }
 
 bool Session::mentions_switching(const sql::Statement& facts) {
-  const auto& switching = worker_.snapshot()->switching;
-  const auto is_switching = [&](const sql::Relation& relation) {
-    return std::ranges::find(switching, relation.name) != switching.end();
+  const topology::SnapshotPtr snapshot = worker_.snapshot();
+  const auto may_be_switching = [&](const sql::Relation& relation) {
+    const auto& switching = snapshot->switching;
+    return std::ranges::find(switching, relation.name) != switching.end()
+           || std::ranges::any_of(snapshot->schema->parts().relations, [&](const auto& known) {
+                return known.name == relation.name && !known.view_definition.empty();
+              });
   };
-  for (const sql::Block& block : facts.blocks) {
-    if (std::ranges::any_of(block.relations, is_switching)) {
-      return true;
-    }
+  if (mentions(facts, may_be_switching)) {
+    return true;
   }
-  if (const auto* insert = std::get_if<sql::Insert>(&facts.body)) {
-    return is_switching(insert->target);
-  }
-  if (const auto* copy = std::get_if<sql::Copy>(&facts.body)) {
-    return is_switching(copy->target);
-  }
-  // Rows reached otherwise (a view, a function, DDL): wait for any change.
+  // Rows reached otherwise (a function, DDL): wait for any change.
   return !std::holds_alternative<sql::Select>(facts.body)
+         && !std::holds_alternative<sql::Insert>(facts.body)
          && !std::holds_alternative<sql::Update>(facts.body)
          && !std::holds_alternative<sql::Delete>(facts.body)
+         && !std::holds_alternative<sql::Copy>(facts.body)
          && !std::holds_alternative<sql::Transaction>(facts.body)
          && !std::holds_alternative<sql::SetVariable>(facts.body);
+}
+
+// A table that this transaction has dropped is still distributed for everybody else; one of the
+// same name that was made since would be taken for it.
+Result<> Session::check_not_dropped(const sql::Statement& facts) const {
+  const auto was_dropped = [&](const sql::Relation& relation) {
+    return std::ranges::find(dropped_, relation.name, &plan::TableName::name) != dropped_.end();
+  };
+  if (dropped_.empty() || std::holds_alternative<sql::Ddl>(facts.body)
+      || !mentions(facts, was_dropped)) {
+    return {};
+  }
+  return fail(
+      ErrorCode::kUnsupported, "a distributed table of that name was dropped in this transaction",
+      "COMMIT before using the new one"
+  );
 }
 
 // A statement on a table that is changing hands waits until it is known where the rows are.

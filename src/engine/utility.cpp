@@ -8,6 +8,7 @@
 #include <sherd/engine/change.hpp>
 #include <sherd/engine/cluster.hpp>
 #include <sherd/engine/distribute_arguments.hpp>
+#include <sherd/engine/mentions.hpp>
 #include <sherd/engine/session.hpp>
 #include <sherd/pgtypes/oid.hpp>
 #include <sherd/wire/build.hpp>
@@ -207,13 +208,7 @@ bool Session::mentions_sharded(const sql::Statement& facts) {
       return snapshot->table(schema, relation.name) != nullptr;
     });
   };
-  for (const sql::Block& block : facts.blocks) {
-    if (std::ranges::any_of(block.relations, is_sharded)) {
-      return true;
-    }
-  }
-  const auto* insert = std::get_if<sql::Insert>(&facts.body);
-  return insert != nullptr && is_sharded(insert->target);
+  return mentions(facts, is_sharded);
 }
 
 // ---- what is refused, and what is the session's own

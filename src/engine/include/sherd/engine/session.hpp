@@ -124,6 +124,7 @@ class Session {
   [[nodiscard]] net::Task<Result<>> wait_for_switch(const sql::Statement* facts);
   [[nodiscard]] net::Task<Answer> run_on_route(ShardId shard, bool writes, net::Slice request);
   [[nodiscard]] bool mentions_switching(const sql::Statement& facts);
+  [[nodiscard]] Result<> check_not_dropped(const sql::Statement& facts) const;
   [[nodiscard]] plan::Context context();
   void begin_statement(std::string_view text);
   void finish(const Answer& answer);
@@ -193,7 +194,11 @@ class Session {
 
   // settings.cpp
   [[nodiscard]] net::Task<Answer> run_set(Request* request);
-  [[nodiscard]] net::Task<Answer> set_on_shards(Request* request, const sql::SetVariable& facts);
+  [[nodiscard]] net::Task<Answer> run_set_config(Request* request);
+  /// @param again  says the same to the transaction's other shards.
+  [[nodiscard]] net::Task<Answer> set_on_shards(
+      Request* request, const sql::SetVariable& facts, std::string again
+  );
   [[nodiscard]] Result<bool> set_here(const sql::SetVariable& facts);
   [[nodiscard]] net::Task<Answer> run_show(Request* request);
   [[nodiscard]] net::Task<Answer> run_discard(Request* request);

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <functional>
+
+#include <sherd/sql/statement.hpp>
+
+namespace sherd::engine {
+
+/// Whether any relation that the statement names, at any level and in any role, is one that
+/// `is_one` knows.
+[[nodiscard]] bool mentions(
+    const sql::Statement& facts, const std::function<bool(const sql::Relation&)>& is_one
+);
+
+}  // namespace sherd::engine
