@@ -6,7 +6,7 @@ import time
 import pytest
 
 from cluster import Cluster, wait_for
-from wire import FLUSH, SYNC, Wire, bind, copy_data, error, execute, kinds, parse, query, rows, run
+from wire import SYNC, Wire, bind, copy_data, error, execute, kinds, parse, query, rows, run
 
 
 
