@@ -43,9 +43,30 @@ bool any_pins(const sql::Block& block) {
             });
 }
 
+bool any_pins(const std::vector<sql::ExpressionFacts>& all) {
+  return std::ranges::any_of(all, [](const sql::ExpressionFacts& facts) {
+    return any_pins(facts);
+  });
+}
+
+// Expressions that stand in no query block.
+bool any_pins(const sql::Body& body) {
+  if (const auto* insert = std::get_if<sql::Insert>(&body)) {
+    return any_pins(insert->row_facts) || any_pins(insert->conflict_facts)
+           || std::ranges::any_of(insert->returning, [](const sql::Target& target) {
+                return any_pins(target.facts);
+              });
+  }
+  const auto* update = std::get_if<sql::Update>(&body);
+  return update != nullptr && any_pins(update->set_facts);
+}
+
 }  // namespace
 
 bool needs_pin(const sql::Statement& facts) {
+  if (any_pins(facts.body)) {
+    return true;
+  }
   if (const auto* ddl = std::get_if<sql::Ddl>(&facts.body); ddl != nullptr && ddl->temporary) {
     return true;
   }
