@@ -7,6 +7,7 @@
 #include <sherd/engine/cluster.hpp>
 #include <sherd/engine/pinning.hpp>
 #include <sherd/engine/session.hpp>
+#include <sherd/engine/set_config.hpp>
 #include <sherd/merge/recipe.hpp>
 #include <sherd/wire/build.hpp>
 
@@ -35,6 +36,15 @@ bool is_copy_from_client(const sql::Statement& facts) {
 net::Task<Session::Answer> Session::run_planned(Request* request) {
   if (is_admin_function(*request->facts)) {
     co_return co_await run_admin_function(request);
+  }
+  if (find_set_config(*request->facts) != nullptr) {
+    co_return co_await run_set_config(request);
+  }
+  if (calls_set_config(*request->facts) && worker_.snapshot()->shards.size() > 1) {
+    co_return fail(
+        ErrorCode::kUnsupported, "set_config() among other things would reach one shard only",
+        "use SET, or SELECT set_config(…) and nothing else"
+    );
   }
   plan::Context where = context();
   where.text = request->text;

@@ -7,6 +7,7 @@
 #include <sherd/base/text.hpp>
 #include <sherd/engine/cluster.hpp>
 #include <sherd/engine/session.hpp>
+#include <sherd/engine/set_config.hpp>
 #include <sherd/wire/build.hpp>
 
 namespace sherd::engine {
@@ -255,12 +256,42 @@ net::Task<Session::Answer> Session::run_set(Request* request) {
     send_complete(facts.verb == kReset || facts.verb == kResetAll ? "RESET" : "SET");
     co_return Told::kSuccess;
   }
-  co_return co_await set_on_shards(request, facts);
+  co_return co_await set_on_shards(request, facts, std::string(request->text));
+}
+
+// SELECT set_config(…): the shard's own answer, and the setting everywhere.
+net::Task<Session::Answer> Session::run_set_config(Request* request) {
+  std::vector<std::optional<std::string>> parameters;
+  for (const auto& value : request->values) {
+    parameters.push_back(value ? std::optional(std::string(as_text(*value))) : std::nullopt);
+  }
+  const sql::Span span = find_set_config(*request->facts)->arguments;
+  SHERD_CO_TRY(
+      const std::vector<Argument> arguments, parse_arguments(text_of(*request, span), parameters)
+  );
+  SHERD_CO_TRY(const sql::SetVariable facts, to_set(arguments));
+  if (facts.local && !txn_.is_open()) {  // it ends with its statement
+    SHERD_CO_TRY(Borrowed borrowed, co_await borrow(worker_.snapshot()->home, false));
+    auto told = co_await relay(request, &borrowed);
+    co_await give_back(&borrowed);
+    co_return told;
+  }
+  SHERD_CO_TRY(const bool is_done, set_here(facts));
+  if (is_done) {
+    co_return fail(ErrorCode::kInternal, "a setting of the router by set_config()");
+  }
+  std::string again = fmt::format(
+      "SELECT pg_catalog.set_config({}, {}, {})", quote_literal(*arguments[0].value),
+      quote_literal(*arguments[1].value), facts.local
+  );
+  co_return co_await set_on_shards(request, facts, std::move(again));
 }
 
 // The home shard judges the value; every participant of the transaction gets it; other connections
 // get it when this session uses them.
-net::Task<Session::Answer> Session::set_on_shards(Request* request, const sql::SetVariable& facts) {
+net::Task<Session::Answer> Session::set_on_shards(
+    Request* request, const sql::SetVariable& facts, std::string again
+) {
   using enum sql::SetVariable::Verb;
   ShardId first = worker_.snapshot()->home;
   if (!txn_.participants().empty()) {
@@ -290,9 +321,7 @@ net::Task<Session::Answer> Session::set_on_shards(Request* request, const sql::S
       if (participant->shard == first) {
         continue;
       }
-      SHERD_CO_TRY_VOID(
-          co_await participant->lease->query(std::string(request->text), worker_.query_deadline())
-      );
+      SHERD_CO_TRY_VOID(co_await participant->lease->query(again, worker_.query_deadline()));
     }
   }
   co_return told;
