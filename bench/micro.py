@@ -1,7 +1,14 @@
-"""The modules' own benchmarks, held against the goals for speed."""
+"""The modules' own benchmarks, held against the goals for speed.
+
+Each is repeated, in an order that is mixed with the others of its program, and the median counts: goals are ratios of two
+benchmarks, and on a busy machine one run of each says nothing.
+"""
 
 import json
+import statistics
 import subprocess
+
+REPETITIONS = 7
 
 # program, filter: what the goals speak of
 SUITES = (
@@ -22,17 +29,31 @@ def measure(folder, seconds):
             missing.append(program)
             continue
         done = subprocess.run(
-            [str(path), f"--benchmark_filter={pattern}", "--benchmark_format=json", f"--benchmark_min_time={seconds}"],
+            [str(path), f"--benchmark_filter={pattern}", "--benchmark_format=json", f"--benchmark_min_time={seconds}",
+             f"--benchmark_repetitions={REPETITIONS}", "--benchmark_enable_random_interleaving=true"],
             capture_output=True, text=True, timeout=300, check=True,
         )
+        runs = {}
         for one in json.loads(done.stdout)["benchmarks"]:
-            scale = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}[one["time_unit"]]
-            figures = {"ns": one["cpu_time"] * scale}
-            figures.update({key: one[key] for key in ("items_per_second", "bytes_per_second") if key in one})
-            if one.get("error_occurred"):
-                figures["error"] = one.get("error_message", "failed")
-            found[f"{program}:{one['name']}"] = figures
+            if one["run_type"] == "iteration":
+                runs.setdefault(one["run_name"], []).append(one)
+        found.update({f"{program}:{name}": summary(repeated) for name, repeated in runs.items()})
     return found, missing
+
+
+def summary(runs):
+    """Medians of the CPU time and of the rates; `spread` is (largest - smallest) / median of the time."""
+    failed = [one.get("error_message", "failed") for one in runs if one.get("error_occurred")]
+    if failed:
+        return {"ns": float("nan"), "spread": 0.0, "error": failed[0]}
+    scale = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
+    times = [one["cpu_time"] * scale[one["time_unit"]] for one in runs]
+    middle = statistics.median(times)
+    figures = {"ns": middle, "spread": (max(times) - min(times)) / middle}
+    for rate in ("items_per_second", "bytes_per_second"):
+        if rate in runs[0]:
+            figures[rate] = statistics.median(one[rate] for one in runs)
+    return figures
 
 
 def goals(found):

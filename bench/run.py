@@ -4,7 +4,9 @@
 pgbench runs are short and interleaved: in each round every target runs once for each kind of load, in an order that changes
 from round to round, so that what else the machine does hits all of them alike. Figures are medians over the rounds.
 Targets: PostgreSQL directly; PgBouncer (transaction pooling; its Debian 12 version has no prepared statements there); sherd
-with that same server as its only shard; sherd with three shards. PgBouncer has one thread, and so has sherd here.
+with that same server as its only shard; sherd with three shards. PgBouncer has one thread, and so has sherd here. Clients
+connect over TCP; routers reach their servers over unix sockets. All processes share the machine's processors, so the share
+of PostgreSQL's own rate is mostly a share of CPU.
 
 Writes one table and build/bench.json.
 
@@ -105,8 +107,11 @@ def measure_pgbench(options):
 def summary(runs, direct):
     """Medians; the ratio to PostgreSQL is the median of the rounds' own ratios, since rounds differ more than targets."""
     cpu = [one["cpu_us"] for one in runs if one["cpu_us"] is not None]
+    rates = [one["tps"] for one in runs]
+    middle = statistics.median(rates)
     return {
-        "tps": statistics.median(one["tps"] for one in runs),
+        "tps": middle,
+        "spread": (max(rates) - min(rates)) / middle if len(rates) > 1 else None,
         "of_direct": statistics.median(one["tps"] / beside["tps"] for one, beside in zip(runs, direct)),
         "cpu_us": statistics.median(cpu) if cpu else None,
         "runs": runs,
@@ -131,10 +136,15 @@ def print_pgbench(rows):
             else:
                 line += f"{one['tps']:10.0f} ({one['of_direct']:4.0%}) {one['cpu_us']:5.1f} µs"
         print(line)
+    spreads = [one["spread"] for row in rows for one in row["targets"].values() if one["spread"] is not None]
+    if spreads:
+        print(f"\nrounds differ by {statistics.median(spreads):.0%} (median), {max(spreads):.0%} (worst): smaller differences say nothing")
+    else:
+        print("\none round only: no spread is known, and none of these figures is to be quoted")
 
 
 def print_micro(found, lines, missing):
-    print("\ngoals for the modules, one core\n")
+    print("\ngoals for the modules, one core, medians\n")
     for line in lines:
         value = f"{line['value']:.2f}" if line["value"] < 10 else f"{line['value']:.0f}"
         verdict = "met" if line["met"] else "MISSED"
@@ -144,7 +154,7 @@ def print_micro(found, lines, missing):
         extra = f"{figures['items_per_second'] / 1e6:10.1f} M items/s" if "items_per_second" in figures else ""
         if "bytes_per_second" in figures:
             extra += f"{figures['bytes_per_second'] / 1e6:10.0f} MB/s"
-        print(f"{name:58}{figures['ns']:14.1f} ns{extra}{'   ' + figures['error'] if 'error' in figures else ''}")
+        print(f"{name:58}{figures['ns']:14.1f} ns ±{figures['spread'] / 2:4.0%}{extra}{'   ' + figures['error'] if 'error' in figures else ''}")
     for program in missing:
         print(f"{program}: not built")
 
@@ -177,7 +187,7 @@ def main():
     print(f"{result['machine']['cpu']}, {result['machine']['processors']} processors, load {result['machine']['load_before']:.1f} at the start")
     if options.only != "pgbench":
         print("== benchmarks of the modules", file=sys.stderr)
-        found, missing = micro.measure(options.bin, 0.05 if options.quick else 0.3)
+        found, missing = micro.measure(options.bin, 0.02 if options.quick else 0.1)
         result["modules"] = found
         result["goals"] = micro.goals(found)
     if options.only != "micro":
