@@ -92,7 +92,9 @@ constexpr std::string_view kFunctions = R"(
 SELECT pg_catalog.lower(p.proname COLLATE "C"),
        pg_catalog.bool_or(p.prokind = 'a'), pg_catalog.bool_or(p.prokind = 'w'), pg_catalog.bool_or(p.proretset),
        pg_catalog.bool_and(n.nspname = 'pg_catalog' AND p.oid < 16384),
-       pg_catalog.max(p.provolatile::pg_catalog.text COLLATE "C")
+       pg_catalog.max(p.provolatile::pg_catalog.text COLLATE "C"),
+       pg_catalog.string_agg(pg_catalog.concat_ws(' ', p.prosrc, pg_catalog.pg_get_function_sqlbody(p.oid)), ' ')
+         FILTER (WHERE p.oid >= 16384)
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE pg_catalog.left(n.nspname, 7) <> 'pg_temp'
 GROUP BY 1 ORDER BY 1)";

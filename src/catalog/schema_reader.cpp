@@ -36,7 +36,7 @@ enum Answer : std::size_t {
   kDefinitions,
   kAnswers = 10
 };
-constexpr std::array<std::size_t, kAnswers> kWidths = {0, 1, 6, 9, 10, 4, 6, 6, 3, 0};
+constexpr std::array<std::size_t, kAnswers> kWidths = {0, 1, 6, 9, 10, 4, 6, 7, 3, 0};
 
 const std::string& text(const Row& row, std::size_t column) {
   static const std::string kNone;
@@ -183,7 +183,8 @@ topology::FunctionMap functions_of(const RowSet& rows) {
             .is_builtin = flag(row, 4),
             .volatility = volatility == 'i'   ? Volatility::kImmutable
                           : volatility == 's' ? Volatility::kStable
-                                              : Volatility::kVolatile
+                                              : Volatility::kVolatile,
+            .source = text(row, 6)
         }
     );
   }

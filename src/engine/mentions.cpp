@@ -34,7 +34,52 @@ bool in_body(const sql::Body& body, const IsOne& is_one) {
   );
 }
 
+using IsCall = std::function<bool(const sql::FunctionCall&)>;
+
+class CallFinder {
+ public:
+  explicit CallFinder(const IsCall& is_one) : is_one_(is_one) {}
+
+  [[nodiscard]] bool in(const sql::ExpressionFacts& facts) const {
+    return std::ranges::any_of(facts.functions, is_one_);
+  }
+  [[nodiscard]] bool in(const std::vector<sql::ExpressionFacts>& all) const {
+    return std::ranges::any_of(all, [&](const auto& facts) { return in(facts); });
+  }
+  /// Of anything that has `facts`: targets, relations, items of ORDER BY and GROUP BY.
+  template <class T>
+  [[nodiscard]] bool in_each(const std::vector<T>& items) const {
+    return std::ranges::any_of(items, [&](const T& item) { return in(item.facts); });
+  }
+  [[nodiscard]] bool in(const sql::Block& block) const {
+    return in(block.where_facts) || in(block.having_facts) || in(block.limit_facts)
+           || in(block.values_facts) || in(block.window_facts) || in_each(block.targets)
+           || in_each(block.relations) || in_each(block.order_by) || in_each(block.group_by)
+           || in_each(block.distinct_on)
+           || std::ranges::any_of(block.join_nodes, [&](const sql::JoinNode& node) {
+                return in(node.on_facts);
+              });
+  }
+  [[nodiscard]] bool in(const sql::Body& body) const {
+    if (const auto* insert = std::get_if<sql::Insert>(&body)) {
+      return in(insert->row_facts) || in(insert->conflict_facts) || in_each(insert->returning);
+    }
+    const auto* update = std::get_if<sql::Update>(&body);
+    return update != nullptr && in(update->set_facts);
+  }
+
+ private:
+  const IsCall& is_one_;
+};
+
 }  // namespace
+
+bool calls(const sql::Statement& facts, const IsCall& is_one) {
+  const CallFinder finder(is_one);
+  return finder.in(facts.body) || std::ranges::any_of(facts.blocks, [&](const sql::Block& block) {
+           return finder.in(block);
+         });
+}
 
 bool mentions(const sql::Statement& facts, const IsOne& is_one) {
   return in_body(facts.body, is_one)

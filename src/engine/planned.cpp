@@ -46,6 +46,15 @@ net::Task<Session::Answer> Session::run_planned(Request* request) {
         "use SET, or SELECT set_config(…) and nothing else"
     );
   }
+  if (!forced_shard_ && worker_.hidden_tables().reached_by(*request->facts, request->text)) {
+    co_return fail(
+        ErrorCode::kUnsupported,
+        "a function or code block that reads or writes a distributed or reference table would see "
+        "one shard only",
+        "write its statements out in the application, or SET sherd.shard to run it on one shard by "
+        "intention"
+    );
+  }
   plan::Context where = context();
   where.text = request->text;
   SHERD_CO_TRY(

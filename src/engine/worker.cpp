@@ -179,10 +179,20 @@ CachedStatement Worker::compile(
 ) {
   const plan::Context context{.topology = snapshot().get(), .search_path = search_path.schemas};
   CachedStatement compiled{.facts = std::move(facts), .epoch = snapshot()->epoch};
-  if (snapshot()->switching.empty() && !needs_pin(*compiled.facts)) {
+  const bool is_plain = !needs_pin(*compiled.facts)
+                        && !hidden_tables().reached_by(*compiled.facts, compiled.facts->text);
+  if (snapshot()->switching.empty() && is_plain) {
     compiled.route = plan::Route::compile(*compiled.facts, context);
   }
   return compiled;
+}
+
+const HiddenTables& Worker::hidden_tables() {
+  if (hidden_tables_epoch_ != snapshot()->epoch) {
+    hidden_tables_ = HiddenTables(*snapshot());
+    hidden_tables_epoch_ = snapshot()->epoch;
+  }
+  return hidden_tables_;
 }
 
 SearchPathPtr Worker::search_path(const std::vector<std::string>& schemas) {

@@ -12,4 +12,9 @@ namespace sherd::engine {
     const sql::Statement& facts, const std::function<bool(const sql::Relation&)>& is_one
 );
 
+/// Whether any function call, anywhere in the statement, is one that `is_one` knows.
+[[nodiscard]] bool calls(
+    const sql::Statement& facts, const std::function<bool(const sql::FunctionCall&)>& is_one
+);
+
 }  // namespace sherd::engine

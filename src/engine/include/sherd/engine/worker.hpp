@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include <sherd/engine/hidden_tables.hpp>
 #include <sherd/engine/open_statements.hpp>
 #include <sherd/engine/options.hpp>
 #include <sherd/net/async.hpp>
@@ -85,6 +86,9 @@ class Worker final : public txn::ConnectionSource {
   void renew_pools();
   void for_each_idle(const std::function<void(const pgconn::Connection&)>& visit) const;
 
+  /// What functions of users reach, under the newest topology.
+  [[nodiscard]] const HiddenTables& hidden_tables();
+
   /// Lifts `text` and looks it up; analyses and compiles it when it is new or the topology has
   /// changed. The result and `lifted()` hold until the next call.
   [[nodiscard]] Result<const CachedStatement*> look_up(
@@ -133,6 +137,8 @@ class Worker final : public txn::ConnectionSource {
   CachedStatement uncached_;
   std::map<std::vector<std::string>, std::weak_ptr<const SearchPath>> search_paths_;
   std::uint64_t next_search_path_ = 0;
+  HiddenTables hidden_tables_;
+  Epoch hidden_tables_epoch_{};
   std::map<std::pair<std::string, std::uint64_t>, Greeting> greetings_;
   std::unordered_map<std::uint32_t, Session*> sessions_;
   std::uint32_t next_session_ = 0;

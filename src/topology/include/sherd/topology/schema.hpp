@@ -79,6 +79,7 @@ struct FunctionInfo {
   bool is_set_returning = false;
   bool is_builtin = false;                         // every overload is in pg_catalog
   Volatility volatility = Volatility::kImmutable;  // the worst of them
+  std::string source{};  // bodies of users' overloads, "" of the server's own
 };
 
 /// Looks strings up by string_view without making one.
