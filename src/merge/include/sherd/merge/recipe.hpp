@@ -26,7 +26,8 @@ enum class Combine : std::uint8_t {
 struct Output {
   enum class Kind : std::uint8_t {
     kColumn,   // shard column `column` as it is (after combination)
-    kAverage,  // shard column `column` is sum(x), `count_column` is count(x): avg(x) in PostgreSQL's own digits
+    kAverage,  // shard column `column` is sum(x), `count_column` is count(x): avg(x) in
+               // PostgreSQL's own digits
   };
   Kind kind = Kind::kColumn;
   std::uint32_t column = 0;
@@ -35,11 +36,12 @@ struct Output {
 };
 
 struct SortKey {
-  std::uint32_t output = 0;     // index into Recipe::columns… see `on_output`
-  bool on_output = false;       // true: sorts by Recipe::outputs[output]; false: by shard column `output`
+  std::uint32_t output = 0;  // index into Recipe::columns… see `on_output`
+  bool on_output =
+      false;  // true: sorts by Recipe::outputs[output]; false: by shard column `output`
   bool descending = false;
   bool nulls_first = false;
-  std::string collation{};      // "" = the column's own, "C", "en_US.utf8" …
+  std::string collation{};  // "" = the column's own, "C", "en_US.utf8" …
 };
 
 struct Recipe {
@@ -47,12 +49,14 @@ struct Recipe {
   std::vector<Combine> combine{};
   /// With `combine`: no kGroupKey column means exactly one row, also for no input.
   std::vector<Output> outputs{};
-  bool distinct = false;             // of whole output rows
-  std::vector<SortKey> order{};      // shards' streams are sorted by it already unless `combine` or `distinct`
+  bool distinct = false;  // of whole output rows
+  std::vector<SortKey> order{
+  };  // shards' streams are sorted by it already unless `combine` or `distinct`
   std::optional<std::uint64_t> limit{};
   std::uint64_t offset = 0;
-  /// Collation of each shard column by name, for kMin and kMax of text, for sorting by a column's own collation, and to
-  /// know that grouping by bytes is right. Missing or "" means the database's default.
+  /// Collation of each shard column by name, for kMin and kMax of text, for sorting by a column's
+  /// own collation, and to know that grouping by bytes is right. Missing or "" means the database's
+  /// default.
   std::vector<std::string> collations{};
   [[nodiscard]] bool groups() const noexcept { return !combine.empty(); }
 };

@@ -2,7 +2,8 @@
 
 #include <sherd/base/ids.hpp>
 
-/// Object ids of PostgreSQL's built-in types (src/include/catalog/pg_type.dat; fixed for all versions).
+/// Object ids of PostgreSQL's built-in types (src/include/catalog/pg_type.dat; fixed for all
+/// versions).
 namespace sherd::oid {
 
 inline constexpr Oid kBool = 16;
