@@ -93,6 +93,7 @@ void Session::send_complete(std::string_view tag) {
 void Session::begin_statement(std::string_view text) {
   is_busy_ = true;
   cancel_requested_ = false;
+  active_.clear();  // an error may have dropped connections without giving them back
   last_text_.assign(text.substr(0, 1024));
   ticket_ = worker_.open_statements().begin(worker_.snapshot()->epoch);
   worker_.stats().statements.fetch_add(1, std::memory_order_relaxed);
