@@ -280,6 +280,7 @@ def main():
     parser.add_argument("--dir", help="its folder")
     parser.add_argument("--shards", type=int, default=3)
     parser.add_argument("--seed", type=int, action="append", help="may be given several times; one more is drawn")
+    parser.add_argument("--no-drawn-seed", action="store_true", help="the given seeds only: the same run each time")
     parser.add_argument("--only-seed", type=int, help="this seed and no other")
     parser.add_argument("--seconds", type=float, default=45, help="of random statements")
     parser.add_argument("--statements", type=int, help="at most so many per seed")
@@ -296,7 +297,8 @@ def main():
         if options.only != "random":
             run_corpus(pair)
         if options.only != "corpus":
-            seeds = [options.only_seed] if options.only_seed is not None else [*(options.seed or [1, 2, 3]), random.SystemRandom().randrange(1 << 32)]
+            drawn = [] if options.no_drawn_seed else [random.SystemRandom().randrange(1 << 32)]
+            seeds = [options.only_seed] if options.only_seed is not None else [*(options.seed or [1, 2, 3]), *drawn]
             begun = time.monotonic()
             for i, seed in enumerate(seeds):
                 world.refill()
