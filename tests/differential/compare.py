@@ -59,7 +59,7 @@ def difference(statement, ours, theirs):
         if ours.sqlstate == theirs.sqlstate:
             return ""
         if ours.sqlstate == "23502" and theirs.sqlstate and "of distributed table" in ours.message:
-            return None  # a row without a key is found before anything else is wrong with the statement
+            return ""  # a row without a key is found before anything else is wrong with the statement
         if ours.sqlstate and theirs.sqlstate and ours.sqlstate[:2] in DATA and theirs.sqlstate[:2] in DATA:
             return ""  # several rows or expressions are wrong: which is met first is nobody's promise
         def said(result):
