@@ -74,7 +74,8 @@ asan-e2e: deps | build_dir  ## The program itself under address and undefined-be
 	$(call say,The program under asan)
 	@cmake --preset asan >build/configure-asan.log 2>&1 || { cat build/configure-asan.log; exit 1; }
 	@cmake --build --preset asan -j $(JOBS) --target sherd
-	@$(SANITIZER_ENV) ctest --preset asan -L e2e
+	@ASAN_OPTIONS=detect_stack_use_after_return=1:quarantine_size_mb=16 UBSAN_OPTIONS=print_stacktrace=1 \
+	  ctest --preset asan -L e2e  # freed memory is kept for a while: little enough for the tests of memory
 
 fuzz: deps | build_dir  ## Each fuzzer for FUZZ_SECONDS (30)
 	$(call say,Fuzzing $(FUZZ_SECONDS) s each)
