@@ -24,8 +24,9 @@ std::vector<RowSet> answers(std::uint32_t first_oid) {
   results[5] = {Row{users, "i", "f", ""}, Row{users, "i", "f", "id"}, Row{users, "pk", "t", "id"}};
   results[6] = {Row{users, "fk", "public", "m", "mood", "x"}};
   results[7] = {
-      Row{"random", "f", "f", "f", "t", "v"}, Row{"max", "t", "f", "f", "t", "i"},
-      Row{"mine", "f", "t", "t", "f", "s"}
+      Row{"random", "f", "f", "f", "t", "v", std::nullopt},
+      Row{"max", "t", "f", "f", "t", "i", std::nullopt},
+      Row{"mine", "f", "t", "t", "f", "s", "SELECT 1"}
   };
   results[8] = {Row{"constraint", "public.users.pk", "PRIMARY KEY (id)"}};
   return results;
@@ -53,6 +54,8 @@ TEST(SchemaFromRows, FillsEveryField) {
   EXPECT_TRUE(users->unique[1].is_primary);
   EXPECT_THAT(users->foreign_keys.at(0).target_columns, testing::ElementsAre("x"));
   EXPECT_EQ(schema->function("random")->volatility, topology::Volatility::kVolatile);
+  EXPECT_EQ(schema->function("random")->source, "");
+  EXPECT_EQ(schema->function("mine")->source, "SELECT 1");
   EXPECT_TRUE(schema->function("max")->is_aggregate);
   EXPECT_FALSE(schema->function("mine")->is_builtin);
   EXPECT_EQ(schema->parts().server_version_num, 150004U);
